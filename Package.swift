@@ -1,0 +1,140 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target is built under the same strictness: Swift 6 mode, the upcoming features that make imports and
+/// existentials explicit, and no warning left standing. A computed value, because SwiftPM refuses one constant shared by targets.
+var strict: [SwiftSetting] {
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .treatAllWarnings(as: .error),
+    ]
+}
+
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// What every service starts from.
+let foundation: [Target.Dependency] = [
+    "Models", "Encryption", "Database", "Transport", "ServiceKit",
+    hummingbird, lifecycle, logging, metrics, httpTypes, nioCore,
+]
+
+/// A service: an executable in `Services/<name>` whose `.sql` migrations are embedded in the binary.
+@MainActor func service(_ name: String) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: foundation,
+        path: "Services/\(name)",
+        exclude: ["README.md"],
+        resources: [.embedInCode("Migrations")],
+        swiftSettings: strict
+    )
+}
+
+@MainActor func shared(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Shared/\(name)", resources: resources, swiftSettings: strict)
+}
+
+@MainActor func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: ["TestSupport"] + dependencies,
+        path: "Tests/\(name)",
+        swiftSettings: strict
+    )
+}
+
+let package = Package(
+    name: "switchboard",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "gateway", targets: ["Gateway"]),
+        .executable(name: "integrations", targets: ["Integrations"]),
+        .executable(name: "campaigns", targets: ["Campaigns"]),
+        .executable(name: "webhooks", targets: ["Webhooks"]),
+        .executable(name: "sandbox", targets: ["Sandbox"]),
+        .executable(name: "launcher", targets: ["Launcher"]),
+        // Tests/Benchmarks, a package of its own, builds on these.
+        .library(name: "SwitchboardShared", targets: ["Models", "Encryption", "Database", "Transport"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-configuration", exact: "1.4.0", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLibPQ", path: "Shared/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "COpenSSL", path: "Shared/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CCurl", path: "Shared/CCurl", linkerSettings: [.linkedLibrary("curl")]),
+
+        shared("Models", []),
+        shared("Encryption", ["Models", "COpenSSL"]),
+        shared("Database", ["Models", "CLibPQ", logging, lifecycle]),
+        shared("Transport", ["Models", "CCurl", logging, httpTypes]),
+        shared(
+            "ServiceKit",
+            [
+                "Models", "Encryption", "Database", "Transport",
+                hummingbird, lifecycle, signals, logging, metrics, coreMetrics, configuration, httpTypes, nioCore,
+            ],
+            resources: [.embedInCode("Migrations")]
+        ),
+
+        service("Gateway"),
+        service("Integrations"),
+        service("Campaigns"),
+        service("Webhooks"),
+
+        .executableTarget(
+            name: "Sandbox",
+            dependencies: [hummingbird, lifecycle, logging, httpTypes, nioCore, arguments, "Models", "Encryption"],
+            path: "Tests/Sandbox",
+            swiftSettings: strict
+        ),
+        .target(
+            name: "LocalStack",
+            dependencies: ["Models", "Encryption", "Transport", logging, httpTypes],
+            path: "Tests/LocalStack",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "Launcher",
+            dependencies: ["LocalStack", "Models", "Encryption", "Transport", logging, httpTypes, arguments],
+            path: "compose/Launcher",
+            swiftSettings: strict
+        ),
+
+        .target(
+            name: "TestSupport",
+            dependencies: foundation + ["LocalStack"],
+            path: "Tests/TestSupport",
+            swiftSettings: strict
+        ),
+        tests("ModelsTests", ["Models"]),
+        tests("EncryptionTests", ["Models", "Encryption"]),
+        tests("DatabaseTests", ["Models", "Database", logging]),
+        tests("TransportTests", ["Models", "Transport", logging, httpTypes]),
+        tests("ServiceKitTests", foundation),
+        tests("GatewayTests", foundation + ["Gateway"]),
+        tests("IntegrationsTests", foundation + ["Integrations"]),
+        tests("CampaignsTests", foundation + ["Campaigns"]),
+        tests("WebhooksTests", foundation + ["Webhooks"]),
+        tests("EndToEndTests", foundation + ["LocalStack", "Sandbox"]),
+    ]
+)

@@ -1,0 +1,4 @@
+@main
+struct CampaignsService {
+    static func main() async throws {}
+}

@@ -1,0 +1,4 @@
+@main
+struct GatewayService {
+    static func main() async throws {}
+}

@@ -1,0 +1,4 @@
+@main
+struct IntegrationsService {
+    static func main() async throws {}
+}

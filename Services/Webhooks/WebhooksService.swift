@@ -1,0 +1,4 @@
+@main
+struct WebhooksService {
+    static func main() async throws {}
+}

@@ -1,0 +1,5 @@
+import Testing
+
+@Suite struct CampaignsPlaceholder {
+    @Test func placeholder() {}
+}

@@ -1,0 +1,5 @@
+import Testing
+
+@Suite struct IntegrationsPlaceholder {
+    @Test func placeholder() {}
+}

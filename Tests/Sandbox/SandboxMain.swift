@@ -1,0 +1,4 @@
+@main
+struct SandboxMain {
+    static func main() async throws {}
+}

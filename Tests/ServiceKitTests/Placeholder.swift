@@ -1,0 +1,5 @@
+import Testing
+
+@Suite struct ServiceKitPlaceholder {
+    @Test func placeholder() {}
+}

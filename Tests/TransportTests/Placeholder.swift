@@ -1,0 +1,5 @@
+import Testing
+
+@Suite struct TransportPlaceholder {
+    @Test func placeholder() {}
+}

@@ -1,0 +1,5 @@
+import Testing
+
+@Suite struct WebhooksPlaceholder {
+    @Test func placeholder() {}
+}

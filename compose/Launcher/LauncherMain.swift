@@ -1,0 +1,4 @@
+@main
+struct LauncherMain {
+    static func main() async throws {}
+}
