@@ -15,7 +15,7 @@ extension DemoJob {
         let credentials = try await timed("sign up", &summary) { try await self.signUp(door, email: email, password: password) }
         let api = door.signed(Secret(credentials.accessToken))
         summary.contactsSynced = try await timed("sync contacts", &summary) { try await self.syncContacts(api) }
-        try await self.subscribe(api, sandbox: sandbox)
+        summary.webhookSecret = try await self.subscribe(api, sandbox: sandbox)
         let campaign = try await timed("send campaign", &summary) {
             let campaign = try await self.startCampaign(api)
             try await self.waitUntilSent(api, campaign: campaign)

@@ -21,6 +21,8 @@ package struct DemoJob: Sendable {
         package var inDoubt: [String] = []
         package var accepted = 0
         package var isWebhookVerified = false
+        /// The subscription's signing secret, which tests search logs and tables for.
+        package var webhookSecret: String?
         package var seconds: [(step: String, seconds: Double)] = []
 
         /// Nobody was left out without being listed, nobody was reached twice.
@@ -99,14 +101,18 @@ package struct DemoJob: Sendable {
     /// The receiver that the webhook goes to, in the sandbox.
     private var receiver: String { "/_sandbox/receiver/\(self.name)" }
 
-    package func subscribe(_ api: PublicAPI, sandbox: PublicAPI) async throws {
+    /// Subscribes the receiver and tells it the signing secret, which is answered.
+    @discardableResult
+    package func subscribe(_ api: PublicAPI, sandbox: PublicAPI) async throws -> String {
         let subscription = try await api.call(
             .post,
             "/api/v1/zapier/webhooks",
             ["webhook_url": .string(self.settings.sandboxURL + self.receiver), "trigger_event": "campaign_sent"],
             key: "\(self.name)-webhook"
         )
-        try await sandbox.call(.put, self.receiver, ["secret": .string(subscription["secret"]?.stringValue ?? "")])
+        let secret = subscription["secret"]?.stringValue ?? ""
+        try await sandbox.call(.put, self.receiver, ["secret": .string(secret)])
+        return secret
     }
 
     /// Connects the mail sink as an SMTP server, makes the campaign and starts it. Answers the campaign's id.
