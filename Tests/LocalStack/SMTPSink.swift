@@ -1,5 +1,9 @@
 import Foundation
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// postfix's smtp-sink: a real SMTP server that accepts everything and writes it down.
 package final class SMTPSink: Sendable {
     package let port: Int
@@ -20,7 +24,8 @@ package final class SMTPSink: Sendable {
         let process = try ChildProcess(
             name: "smtp-sink",
             executable: command,
-            arguments: ["-D", file, "127.0.0.1:\(port)", "1000"],
+            // It refuses to run as root unless told which user it may be; as root the folder may be root's alone.
+            arguments: (getuid() == 0 ? ["-u", "root"] : []) + ["-D", file, "127.0.0.1:\(port)", "1000"],
             environment: ProcessInfo.processInfo.environment,
             output: log
         )
