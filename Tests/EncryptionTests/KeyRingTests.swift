@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct KeyRingTests {
     @Test(arguments: [
-        "", "   ", "short", "31 characters are not enough :-(",
+        "", "   ", "hunter2", "31 characters are not enough :(",
         "your-32-byte-encryption-key-here", "YOUR_32_BYTE_ENCRYPTION_KEY_HERE", "your-32-character-key-goes-in-here!",
         "changeme-changeme-changeme-changeme", "please-change-me-before-production", "replace-this-with-a-real-key-please",
         "super-secret-key-for-development!", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "abababababababababababababababababab",
