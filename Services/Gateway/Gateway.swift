@@ -39,7 +39,6 @@ struct Gateway: Sendable {
             accounts: accountStore,
             sessions: sessionStore,
             audit: auditStore,
-            passwords: PasswordDesk(),
             security: self.security,
             logger: house.logger
         )

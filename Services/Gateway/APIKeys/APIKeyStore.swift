@@ -84,7 +84,7 @@ struct APIKeyStore: Sendable {
             RETURNING id
             """,
             as: Int64.self
-        ).map(APIKeyID.init)
+        ).map { APIKeyID($0) }
     }
 
     func recordUses(_ uses: [APIKeyUse]) async throws {

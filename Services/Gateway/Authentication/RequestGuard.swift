@@ -32,7 +32,9 @@ extension Route {
         case .member(let role, let scope):
             guard let principal else { throw Problem(.unauthenticated, "This needs a bearer token or an API key.") }
             guard principal.role >= role else { throw Problem(.forbidden, "This needs the role \(role.rawValue) or higher.") }
-            guard principal.satisfies(role: role, scope: scope) else { throw Problem(.forbidden, "This needs the scope \(scope.rawValue).") }
+            guard principal.satisfies(role: role, scope: scope) else {
+                throw Problem(.forbidden, "This needs the scope \(scope.rawValue).")
+            }
         case .user(let role):
             guard let principal else { throw Problem(.unauthenticated, "This needs a bearer token.") }
             guard case .user = principal.subject else { throw Problem(.forbidden, "This is for signed-in users, not for API keys.") }

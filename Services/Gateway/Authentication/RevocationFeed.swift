@@ -34,7 +34,7 @@ struct RevocationFeed: Service {
     }
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown {
+        await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.listen() }
                 group.addTask { await self.keepBeating() }
@@ -74,7 +74,9 @@ struct RevocationFeed: Service {
             } catch is CancellationError {
                 return
             } catch {
-                if !isSilent { self.logger.warning("no echo can be sent; credentials are read from the database", metadata: ["error": "\(error)"]) }
+                if !isSilent {
+                    self.logger.warning("no echo can be sent; credentials are read from the database", metadata: ["error": "\(error)"])
+                }
                 isSilent = true
             }
             // Ends early only when the task is cancelled, which the loop's condition sees.

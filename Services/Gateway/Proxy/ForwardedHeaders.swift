@@ -7,10 +7,10 @@ enum ForwardedHeaders {
         .connection, .keepAlive, .te, .trailer, .transferEncoding, .upgrade, .proxyAuthenticate, .proxyAuthorization, .http2Settings,
     ]
 
-    /// Credentials end here; identity, forwarding and request id are told by the gateway itself; length and host are the new request's own,
-    /// and 100-continue was settled between client and gateway.
+    /// Credentials end here; identity, forwarding and request id are told by the gateway itself; the length is the new request's own,
+    /// and 100-continue is a matter between client and gateway.
     private static let onlyForGateway: Set<HTTPField.Name> = [
-        .authorization, .apiKey, .cookie, .forwarded, .requestID, .contentLength, .host, .expect,
+        .authorization, .apiKey, .cookie, .forwarded, .requestID, .contentLength, .expect,
     ]
 
     /// The gateway writes these itself on its answers.

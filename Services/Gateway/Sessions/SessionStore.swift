@@ -28,7 +28,7 @@ struct SessionStore: Sendable {
             """,
             as: Int64.self
         )
-        guard let session = id.map(SessionID.init) else { throw Problem(.internal, "The session was not stored.") }
+        guard let session = id.map({ SessionID($0) }) else { throw Problem(.internal, "The session was not stored.") }
         try self.store(tokens, of: session, in: organization, transaction)
         let opened = AuditChange(action: "session.opened", target: "session:\(session)")
         try self.audit.record(opened, by: visitor.origin(account.user.id), in: organization, transaction)
@@ -97,7 +97,7 @@ struct SessionStore: Sendable {
             RETURNING user_id
             """,
             as: Int64.self
-        ).map(UserID.init)
+        ).map { UserID($0) }
     }
 
     /// A token that was used before ends its family; one that is unknown or too old is just refused. Answers instead of throwing, because
