@@ -73,7 +73,9 @@ import Testing
         #expect(JSONValue.array([.double(.nan), .double(.infinity), .double(-.infinity)]).text == "[null,null,null]")
     }
 
-    @Test(arguments: [0.1, 1e21, 1e-7, 5e-324, 1.7976931348623157e308, -0.0, 123456789.123456789, 1e16, 9007199254740993])
+    @Test(arguments: [
+        0.1, 1e21, 1e-7, Double.leastNonzeroMagnitude, 1.7976931348623157e308, -0.0, 123456789.123456789, 1e16, 9007199254740994,
+    ])
     func doublesSurvive(number: Double) throws {
         let text = JSONValue.double(number).text
         guard case .double(let read) = try JSONValue(parsing: text.utf8) else { return #expect(Bool(false), "\(text) is no double") }

@@ -38,8 +38,9 @@ import Testing
         }
     }
 
-    @Test func everyDayOfFourCenturiesAgreesWithFoundation() throws {
-        for day in stride(from: -146_097, to: 146_097, by: 1) {
+    /// From 1600 to 2399; before 1582 Foundation counts by the Julian calendar, RFC 3339 does not.
+    @Test func everyDayOfEightCenturiesAgreesWithFoundation() throws {
+        for day in -135_140..<157_054 {
             let date = Date(timeIntervalSince1970: Double(day) * 86_400)
             #expect(Timestamp.format(date) == date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
         }
