@@ -1,5 +1,5 @@
-import Hummingbird
 import HTTPTypes
+import Hummingbird
 import Logging
 import Metrics
 import Models
@@ -61,7 +61,11 @@ struct AccessLog: Sendable {
         }
         if let caller = notes.caller { metadata["caller"] = "\(caller.rawValue)" }
         if !isComplete { metadata["aborted"] = "true" }
-        self.context.logger.log(level: OperationsRoutes.paths.contains(self.request.uri.path) ? .debug : .info, "request", metadata: metadata)
+        self.context.logger.log(
+            level: OperationsRoutes.paths.contains(self.request.uri.path) ? .debug : .info,
+            "request",
+            metadata: metadata
+        )
     }
 
     /// Strangers can invent methods: only known ones become labels.

@@ -1,7 +1,7 @@
 import Database
 import Encryption
-import Hummingbird
 import HTTPTypes
+import Hummingbird
 import Models
 import NIOCore
 import Transport

@@ -1,5 +1,5 @@
-import Hummingbird
 import HTTPTypes
+import Hummingbird
 import Models
 
 /// `/healthz` (alive), `/readyz` (database, migrations and what the service adds), `/metrics`.

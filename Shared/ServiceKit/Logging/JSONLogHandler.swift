@@ -1,12 +1,13 @@
+import Foundation
+package import Logging
+package import Models
+import Synchronization
+
 #if canImport(Glibc)
 import Glibc
 #else
 import Darwin
 #endif
-import Foundation
-package import Logging
-package import Models
-import Synchronization
 
 /// One JSON object a line: time, level, message, service, request_id, organization_id, and the rest under metadata.
 package struct JSONLogHandler: LogHandler {

@@ -14,7 +14,9 @@ package struct Outbox: Sendable {
 
     /// Answers the event's id (`evt_` + UUIDv7). Wakes the relay at commit. Webhooks keeps its own events in its own tables.
     @discardableResult
-    package func append(_ type: EventType, _ data: JSONValue, for organization: OrganizationID, in transaction: Transaction) throws -> String {
+    package func append(_ type: EventType, _ data: JSONValue, for organization: OrganizationID, in transaction: Transaction) throws
+        -> String
+    {
         precondition(self.service != .webhooks, "webhooks writes its own events where it keeps all of them")
         let event = Event(id: EventID.make("evt"), type: type.rawValue, timestamp: Date(), data: data)
         try self.insert(event.id, "webhooks", event.json, organization, in: transaction)

@@ -1,3 +1,4 @@
+import Database
 package import Logging
 import Metrics
 import ServiceLifecycle
@@ -52,7 +53,7 @@ package struct WorkLoop<Item: Sendable>: Service {
         try await withGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await self.ringOnPoll(state, bell) }
-                group.addTask { try await WakeBridge.of(self.wake.database).carry(self.wake.database) }
+                group.addTask { await self.ringOnNotification(state, bell) }
                 try await self.claimUntilStopped(state, bell, &group)
                 try await self.waitForWorkInHand(state, bell, &group)
                 group.cancelAll()
@@ -177,6 +178,15 @@ package struct WorkLoop<Item: Sendable>: Service {
         var rings = bell.rings.makeAsyncIterator()
         while state.snapshot.inHand > 0 {
             guard await rings.next() != nil else { throw CancellationError() }
+        }
+    }
+
+    /// NOTIFYs of other replicas and of committed transactions. All loops of a process share one listening connection; where there is none
+    /// the stream ends, and polling remains.
+    private func ringOnNotification(_ state: WorkLoopState, _ bell: Doorbell) async {
+        for await _ in self.wake.database.listen([self.wake.channel]) {
+            state.update { $0.isDue = true }
+            bell.ring()
         }
     }
 
