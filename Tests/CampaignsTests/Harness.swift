@@ -126,5 +126,5 @@ func settlement(_ message: ClaimedMessage, _ state: MessageState) -> Settlement 
 
 /// Ids are written as numbers in tests.
 extension ID: ExpressibleByIntegerLiteral {
-    public init(integerLiteral value: Int64) { self.init(value) }
+    package init(integerLiteral value: Int64) { self.init(value) }
 }
