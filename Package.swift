@@ -115,7 +115,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "Launcher",
-            dependencies: ["LocalStack", "Models", "Encryption", "Transport", logging, httpTypes, arguments],
+            dependencies: ["LocalStack", "Models", signals, arguments],
             path: "compose/Launcher",
             swiftSettings: strict
         ),

@@ -1,4 +1,17 @@
+import Models
+import ServiceKit
+
 @main
 struct WebhooksService {
-    static func main() async throws {}
+    static let migrations: [(file: String, bytes: [UInt8])] = [
+        ("M0001_events.sql", PackageResources.M0001_events_sql),
+        ("M0002_subscriptions.sql", PackageResources.M0002_subscriptions_sql),
+        ("M0003_deliveries.sql", PackageResources.M0003_deliveries_sql),
+    ]
+
+    static func main() async {
+        await ServiceMain.run(.webhooks, migrations: Self.migrations, configuration: WebhooksConfiguration.self) { house, configuration in
+            try WebhooksParts(house, configuration).assembly()
+        }
+    }
 }

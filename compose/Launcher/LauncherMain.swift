@@ -1,4 +1,11 @@
+import ArgumentParser
+
+/// The local stack at the command line: what `make run`, `make up`, `make demo` and `make ledger` start.
 @main
-struct LauncherMain {
-    static func main() async throws {}
+struct LauncherMain: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "launcher",
+        abstract: "Runs Switchboard on this machine.",
+        subcommands: [RunCommand.self, UpCommand.self, DemoCommand.self, LedgerCommand.self]
+    )
 }

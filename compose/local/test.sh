@@ -4,7 +4,11 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 dir=$(mktemp -d /var/tmp/switchboard-test-XXXXXX)
 chmod 755 "$dir"
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+# A free port below the range that the kernel hands out by itself.
+for _ in $(seq 100); do
+    port=$((20000 + RANDOM % 12000))
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+done
 trap '"$here/postgres.sh" stop "$dir" immediate; rm -rf "$dir"' EXIT
 "$here/postgres.sh" start "$dir" "$port"
 psql -q -h 127.0.0.1 -p "$port" -U postgres -d postgres -f "$here/../postgres/roles.sql" $(

@@ -1,0 +1,67 @@
+# Each thing that a newcomer does is one target. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup build up run demo test lint format arrows bench ledger fresh-check compose-check clean
+
+SWIFT_BUILD := swift build -debug-info-format none
+RELEASE := .build/release
+SOURCES := $(shell find Package.swift Services Shared Tests/Sandbox Tests/LocalStack compose/Launcher -name '*.swift' -o -name '*.sql' -o -name '*.h' -o -name '*.c' 2>/dev/null)
+LAUNCHER := $(RELEASE)/launcher
+N ?= 20
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | column -t -s '|'
+
+setup: ## Install the Debian packages that building and running need
+	@compose/local/setup.sh run
+
+build: $(LAUNCHER) ## Build the services, the sandbox and the launcher (release)
+
+$(RELEASE)/.built: $(SOURCES)
+	@compose/local/setup.sh run
+	@for product in gateway integrations campaigns webhooks sandbox launcher; do $(SWIFT_BUILD) -c release --product $$product || exit 1; done
+	@touch $@
+
+$(LAUNCHER): $(RELEASE)/.built
+
+# exec: Ctrl-C must reach the launcher, which stops what it started, and make must wait for it.
+run: $(LAUNCHER) ## Start everything, run the demo job once, stay up until Ctrl-C
+	@exec $(LAUNCHER) run
+
+up: $(LAUNCHER) ## Start the four services and Postgres only
+	@exec $(LAUNCHER) up
+
+demo: $(LAUNCHER) ## Start everything and run the demo job again in a new workspace
+	@exec $(LAUNCHER) demo
+
+ledger: $(LAUNCHER) ## Kill, freeze and crash in the middle of campaigns; count what is lost and doubled (N=20 runs)
+	@exec $(LAUNCHER) ledger --runs $(N)
+
+test: ## Run every test beside a fresh private Postgres
+	@compose/local/setup.sh run
+	@$(SWIFT_BUILD) --build-tests
+	@compose/local/test.sh swift test --skip-build
+
+lint: arrows ## Check formatting and module arrows
+	@swift format lint --strict --parallel --recursive Package.swift Services Shared Tests compose
+
+format: ## Format every source file
+	@swift format format --in-place --parallel --recursive Package.swift Services Shared Tests compose
+
+arrows: ## Check that modules import only what the design lets them
+	@.ci/arrows
+
+bench: ## Measure Database, Transport and Encryption beside their peers
+	@compose/local/setup.sh bench
+	@Tests/Benchmarks/run.sh
+
+fresh-check: ## Follow the README in a bare Debian 12 with only make and the Swift toolchain added (root)
+	@compose/local/setup.sh fresh
+	@.ci/fresh-check
+
+compose-check: $(LAUNCHER) ## Build and start the compose stack on a real engine and send one request through it (root)
+	@.ci/compose-check
+
+clean: ## Remove what was built and the local stack's data
+	@-[ -d .run/postgres ] && compose/local/postgres.sh stop .run/postgres immediate
+	@-[ -f .run/postgres/location ] && rm -rf "$$(cat .run/postgres/location)"
+	@rm -rf .build .run

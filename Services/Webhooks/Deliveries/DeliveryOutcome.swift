@@ -1,0 +1,73 @@
+import Models
+import Transport
+
+/// Why an attempt failed, as the delivery log names it.
+struct DeliveryFailure: RawRepresentable, Sendable, Equatable {
+    let rawValue: String
+
+    init(rawValue: String) { self.rawValue = rawValue }
+
+    /// The target answered, but not 2xx: `http_503`.
+    static func status(_ status: Int) -> DeliveryFailure { DeliveryFailure(rawValue: "http_\(status)") }
+
+    /// No answer came.
+    init(_ kind: TransportError.Kind) {
+        self.rawValue =
+            switch kind {
+            case .invalidRequest: "invalid_request"
+            case .resolve: "resolve"
+            case .connect: "connect"
+            case .tls: "tls"
+            case .refusedAddress: "refused_address"
+            case .timedOut: "timeout"
+            case .connectionLost: "connection_lost"
+            case .tooLarge: "too_large"
+            case .shuttingDown: "interrupted"
+            case .protocolError: "protocol_error"
+            }
+    }
+
+    /// The process ended during the attempt; the target may have taken it.
+    static let interrupted = DeliveryFailure(rawValue: "interrupted")
+    /// The subscription ended before the delivery.
+    static let unsubscribed = DeliveryFailure(rawValue: "unsubscribed")
+    /// Its sealed target or secret does not open with the keys that this process has.
+    static let sealed = DeliveryFailure(rawValue: "sealed")
+    /// The event has left the log.
+    static let expired = DeliveryFailure(rawValue: "event_expired")
+}
+
+/// What one attempt came to.
+struct AttemptResult: Sendable, Equatable {
+    var status: Int?
+    var failure: DeliveryFailure?
+    var excerpt: String?
+    /// Seconds that the target asked to be left alone.
+    var retryAfter: Double?
+    var duration: Duration
+}
+
+/// What becomes of a delivery after an attempt.
+enum DeliveryStep: Sendable, Equatable {
+    case succeeded
+    /// Try again after these seconds; `counts` where the attempt was a failure of the target's and uses up the schedule.
+    case retry(after: Double, counts: Bool)
+    case dead
+    /// The target wants no more of this subscription at all.
+    case gone
+
+    /// - failures: failed attempts before this one.
+    static func after(
+        _ result: AttemptResult,
+        failures: Int,
+        schedule: RetrySchedule,
+        using generator: inout some RandomNumberGenerator
+    ) -> DeliveryStep {
+        guard let failure = result.failure else { return .succeeded }
+        if result.status == 410 { return .gone }
+        if failure == .interrupted { return .retry(after: 0, counts: false) }
+        if failure == .unsubscribed || failure == .expired { return .dead }
+        let wait = schedule.wait(afterFailure: failures + 1, retryAfter: result.retryAfter, using: &generator)
+        return wait.map { .retry(after: $0, counts: true) } ?? .dead
+    }
+}

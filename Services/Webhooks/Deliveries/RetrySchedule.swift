@@ -1,0 +1,36 @@
+/// When a delivery is tried: seconds before each attempt, the first included.
+struct RetrySchedule: Sendable, Equatable {
+    /// 10 attempts over 75 h 35 min 5 s: the schedule that Standard Webhooks 1.0.0 gives as its example.
+    static let standard = RetrySchedule(waits: [0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400])
+    /// Waits are spread by this share to either side, so that what failed together does not come back together.
+    static let jitter = 0.2
+    /// Longest `Retry-After` that is honoured, in seconds.
+    static let longestRetryAfter = 86_400.0
+
+    private let waits: [Double]
+
+    private init(waits: [Double]) { self.waits = waits }
+
+    /// `0,5,300`: 1 to 50 waits in seconds, fractions allowed, each at most a week. nil for anything else.
+    init?(parsing text: String) {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+        let waits = parts.compactMap { Double($0.filter { $0 != " " }) }
+        guard (1...50).contains(parts.count), waits.count == parts.count, waits.allSatisfy((0...604_800).contains) else { return nil }
+        self.waits = waits
+    }
+
+    var text: String {
+        self.waits.map { $0 == $0.rounded() ? String(Int($0)) : String($0) }.joined(separator: ",")
+    }
+
+    /// Seconds before the first attempt.
+    var first: Double { self.waits.first ?? 0 }
+
+    /// Seconds to wait after the failure with this number (1 is the first), or nil where that was the last attempt.
+    /// - retryAfter: what the target asked for; a longer wait than the schedule's is honoured, a shorter one is not.
+    func wait(afterFailure number: Int, retryAfter: Double?, using generator: inout some RandomNumberGenerator) -> Double? {
+        guard number < self.waits.count else { return nil }
+        let spread = Double.random(in: (1 - Self.jitter)...(1 + Self.jitter), using: &generator)
+        return max(self.waits[number] * spread, min(retryAfter ?? 0, Self.longestRetryAfter))
+    }
+}

@@ -1,0 +1,54 @@
+import Logging
+import Metrics
+import Models
+import ServiceKit
+
+/// Takes events from the other services' outboxes: stored and fanned out once, however often they are sent.
+struct EventIntake: Sendable {
+    let store: EventStore
+    /// Woken when deliveries were made.
+    let due: WakeSignal
+    let logger: Logger
+
+    func take(_ batch: EventBatch) async throws -> IntakeReceipt {
+        guard !batch.events.isEmpty else { return IntakeReceipt(stored: 0) }
+        let incoming = batch.events.map(IncomingEvent.init)
+        let stored = try await self.store.insert(incoming)
+        Counter(label: "webhooks_events_stored").increment(by: stored.events)
+        if stored.deliveries > 0 { self.due.wake() }
+        for event in incoming where event.quarantine != nil { self.report(event) }
+        return IntakeReceipt(stored: stored.events)
+    }
+
+    /// A repeat of the batch reports again: an alert twice is better than one lost between commit and log.
+    private func report(_ event: IncomingEvent) {
+        Counter(label: "webhooks_events_quarantined").increment()
+        self.logger.error(
+            "Event quarantined",
+            metadata: [
+                "organization_id": "\(event.organizationID)",
+                "event_id": "\(CleanText.line(event.id, limit: 64))",
+                "event_type": "\(CleanText.line(event.type, limit: 64))",
+                "reason": "\(event.quarantine?.rawValue ?? "")",
+            ]
+        )
+    }
+}
+
+/// An event on its way into the log.
+struct IncomingEvent: Sendable {
+    var organizationID: OrganizationID
+    var id: String
+    var type: String
+    var event: Event
+    var quarantine: EventCheck.Quarantine?
+
+    init(_ entry: EventBatch.Entry) {
+        self.organizationID = entry.organizationID
+        self.event = entry.event
+        self.quarantine = EventCheck.quarantine(entry.event)
+        // Postgres takes no NUL in text, and an index no kilobytes of it; such an id or type is quarantined, under what can be kept of it.
+        self.id = self.quarantine == .malformedID ? CleanText.line(entry.event.id, limit: 200) : entry.event.id
+        self.type = self.quarantine == nil ? entry.event.type : CleanText.line(entry.event.type, limit: 200)
+    }
+}

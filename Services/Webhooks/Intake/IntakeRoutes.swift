@@ -1,0 +1,15 @@
+import Hummingbird
+import Models
+import ServiceKit
+
+/// `POST /internal/events`.
+struct IntakeRoutes: Sendable {
+    let intake: EventIntake
+
+    func mount(in table: RouteTable) {
+        table.mountInternal(.takeEvents) { request, _ in
+            let batch = try await request.decodeBody(EventBatch.self)
+            return try .json(try await self.intake.take(batch))
+        }
+    }
+}

@@ -1,0 +1,208 @@
+import Foundation
+import LocalStack
+import Models
+import Testing
+
+extension EndToEnd {
+    /// Every public route, called by every role on what is its organization's own and on what is another's, at the running gateway.
+    @Suite struct Roles {
+        @Test func noCellOfTheMatrixIsUnexpected() async throws {
+            let table = try await PublicAPI.using(EndToEnd.stack.settings.gatewayURL) { door in
+                let cast = try await RoleCast.assemble(door)
+                var table = TextTable(["route", "who", "own", "other organization"])
+                for route in RouteCatalogue.all where !route.isInternal {
+                    for actor in cast.actors {
+                        let own = try await cast.answer(of: route, by: actor, on: cast.own)
+                        #expect(RoleExpectation.own(route, actor.role).contains(own), "\(route.name) by \(actor.name) on its own: \(own)")
+                        var other = "–"
+                        if route.template.contains("{id}") {
+                            let code = try await cast.answer(of: route, by: actor, on: cast.other)
+                            #expect(RoleExpectation.other(route, actor.role).contains(code), "\(route.name) by \(actor.name) on another's: \(code)")
+                            other = String(code)
+                        }
+                        table.add([route.name, actor.name, String(own), other])
+                    }
+                }
+                return table
+            }
+            print("\nEvery route x role x organization, as the running gateway answered:\n\n\(table)\n")
+        }
+
+        @Test func internalRoutesAreNotReachableFromOutside() async throws {
+            try await PublicAPI.using(EndToEnd.stack.settings.gatewayURL) { door in
+                let cast = try await RoleCast.assemble(door)
+                for route in RouteCatalogue.all where route.isInternal {
+                    for actor in cast.actors {
+                        let answer = try await door.signed(actor.token).send(route.method, route.template, route.method == .get ? nil : [:])
+                        #expect(answer.status == 404, "\(route.name) by \(actor.name)")
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension Route {
+    fileprivate var isInternal: Bool {
+        if case .service = self.access { true } else { false }
+    }
+}
+
+/// What the design lets each role do: derived from the catalogue, so that a new route is judged without a new line here.
+private enum RoleExpectation {
+    static func own(_ route: Route, _ role: Role?) -> Set<Int> {
+        switch route.access {
+        case .anyone: [200, 201, 401, 409, 422]
+        case .service: []
+        case .user(let least), .member(let least, _):
+            if let role { role >= least ? self.success(route) : [403] } else { [401] }
+        }
+    }
+
+    static func other(_ route: Route, _ role: Role?) -> Set<Int> {
+        switch route.access {
+        case .anyone, .service: []
+        case .user(let least), .member(let least, _):
+            // Unsubscribing answers 204 for what is not there, as REST hooks ask; it must look the same for another's.
+            if let role { role >= least ? [route == .deleteSubscription ? 204 : 404] : [403] } else { [401] }
+        }
+    }
+
+    /// Moves that the state of a draft does not allow answer 409: the role was let through.
+    private static func success(_ route: Route) -> Set<Int> {
+        switch route {
+        case .pauseCampaign, .resumeCampaign, .cancelCampaign, .startSync: [200, 202, 409]
+        case .publicUser: [200]
+        default: [200, 201, 202, 204]
+        }
+    }
+}
+
+/// Two organizations with something of everything, and one caller of each role in the first.
+private struct RoleCast: Sendable {
+    struct Actor: Sendable {
+        var name: String
+        var role: Role?
+        var token: Secret?
+        var email = ""
+    }
+
+    /// An organization and its owner.
+    struct Home: Sendable {
+        var owner: PublicAPI
+        var contact: Int64
+        var delivery: Int64
+    }
+
+    let door: PublicAPI
+    let own: Home
+    let other: Home
+    let actors: [Actor]
+
+    static func assemble(_ door: PublicAPI) async throws -> RoleCast {
+        let tag = UUID().uuidString.prefix(8).lowercased()
+        let own = try await self.home(door, "own\(tag)")
+        let other = try await self.home(door, "other\(tag)")
+        var actors = [Actor(name: "nobody", role: nil, token: nil)]
+        let organization = try #require(try await own.owner.call(.get, "/api/v1/auth/me")["organization"]?["id"]?.integerValue)
+        for role in Role.allCases {
+            let email = "\(role.rawValue)-\(tag)@roles.example"
+            let user = try await door.call(
+                .post,
+                "/api/v1/auth/register",
+                ["email": .string(email), "password": "correct horse battery", "name": "R", "organization_name": .string("\(role) \(tag)")]
+            )
+            // Invitations come later: the membership is moved by the administrator.
+            try await EndToEnd.stack.postgres.psql(
+                nil,
+                [
+                    "-c",
+                    "UPDATE gateway.memberships SET organization_id = \(organization), role = '\(role.rawValue)' WHERE user_id = \(user["user"]?["id"]?.integerValue ?? 0)",
+                ]
+            )
+            actors.append(Actor(name: role.rawValue, role: role, token: try await self.token(door, email), email: email))
+        }
+        return RoleCast(door: door, own: own, other: other, actors: actors)
+    }
+
+    private static func token(_ door: PublicAPI, _ email: String) async throws -> Secret {
+        let login: JSONValue = ["email": .string(email), "password": "correct horse battery"]
+        return Secret(try await door.call(.post, "/api/v1/auth/login", login)["access_token"]?.stringValue ?? "")
+    }
+
+    /// A whole demo job leaves contacts, messages and deliveries behind.
+    private static func home(_ door: PublicAPI, _ name: String) async throws -> Home {
+        let (credentials, _) = try await DemoJob(stack: EndToEnd.stack, name: name)
+            .run(email: "\(name)@roles.example", password: "correct horse battery")
+        let owner = door.signed(Secret(credentials.accessToken))
+        return Home(
+            owner: owner,
+            contact: try await owner.firstID("/api/v1/contacts"),
+            delivery: try await owner.firstID("/api/v1/webhooks/deliveries")
+        )
+    }
+
+    /// The status that the route answers to this caller, with a valid body and, where it takes an id, a fresh thing of that home.
+    func answer(of route: Route, by actor: Actor, on home: Home) async throws -> Int {
+        var path = route.template
+        if path.contains("{id}") { path = path.replacing("{id}", with: String(try await self.target(of: route, in: home))) }
+        // Logging out ends the session that calls: that one is made for the purpose.
+        let token = route == .logout && actor.role != nil ? try await Self.token(self.door, actor.email) : actor.token
+        return try await self.door.signed(token).send(route.method, path, self.body(of: route)).status
+    }
+
+    private func target(of route: Route, in home: Home) async throws -> Int64 {
+        let owner = home.owner
+        switch route.template {
+        case let path where path.hasPrefix("/api/v1/api/keys"):
+            return try await owner.makeID("/api/v1/api/keys", self.body(of: .createKey))
+        case let path where path.hasPrefix("/api/v1/integrations"):
+            return try await owner.makeID("/api/v1/integrations", self.body(of: .createIntegration))
+        case let path where path.hasPrefix("/api/v1/campaigns"):
+            return try await owner.makeID("/api/v1/campaigns", self.body(of: .createCampaign))
+        case let path where path.hasPrefix("/api/v1/zapier/webhooks"):
+            return try await owner.makeID("/api/v1/zapier/webhooks", self.body(of: .createSubscription))
+        case let path where path.hasPrefix("/api/v1/contacts"): return home.contact
+        case let path where path.hasPrefix("/api/v1/webhooks/deliveries"): return home.delivery
+        default: throw Unprepared(description: "no example of what \(route.name) takes")
+        }
+    }
+
+    private struct Unprepared: Error, CustomStringConvertible { var description: String }
+
+    private func body(of route: Route) -> JSONValue? {
+        let unique = UUID().uuidString.lowercased()
+        return switch route {
+        case .register:
+            ["email": .string("\(unique)@roles.example"), "password": "correct horse battery", "name": "N", "organization_name": "O"]
+        case .login: ["email": "nobody@roles.example", "password": "correct horse battery"]
+        case .refreshSession: ["refresh_token": "srt_unknown"]
+        case .createKey: ["name": "matrix", "scopes": ["contacts:read"]]
+        case .createIntegration:
+            [
+                "provider": "smtp", "name": .string(unique),
+                "config": ["host": "127.0.0.1", "port": .integer(Int64(EndToEnd.stack.settings.sinkPort)), "security": "none"],
+            ]
+        case .updateIntegration, .updateCampaign: ["name": .string(unique)]
+        case .createCampaign:
+            [
+                "name": "Matrix", "channel": "email", "integration_id": 1, "from_email": "a@demo.example", "audience": ["all": true],
+                "subject": "S", "text": "T",
+            ]
+        case .scheduleCampaign: ["scheduled_at": "2099-01-01T00:00:00Z"]
+        case .createSubscription:
+            ["webhook_url": .string("\(EndToEnd.stack.settings.sandboxURL)/_sandbox/receiver/matrix"), "trigger_event": "campaign_sent"]
+        default: route.method == .post ? [:] : nil
+        }
+    }
+}
+
+extension PublicAPI {
+    fileprivate func firstID(_ path: String) async throws -> Int64 {
+        try #require(try await self.call(.get, "\(path)?limit=1")["data"]?.arrayValue?.first?["id"]?.integerValue)
+    }
+
+    fileprivate func makeID(_ path: String, _ body: JSONValue?) async throws -> Int64 {
+        try #require(try await self.call(.post, path, body)["id"]?.integerValue)
+    }
+}
