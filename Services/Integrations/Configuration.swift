@@ -34,7 +34,10 @@ struct IntegrationsConfiguration: ServiceConfiguration {
         let sendLease = reader.integer("SEND_LEASE", default: 90, in: 2...3600)
         let replyTimeout = reader.integer("SMTP_REPLY_TIMEOUT", default: min(60, max(1, sendLease * 2 / 3)), in: 1...3600)
         if Double(replyTimeout) > Double(sendLease) * 0.85 {
-            reader.fault("SMTP_REPLY_TIMEOUT", "must be at most 0.85 of SEND_LEASE (\(sendLease)): a reply could come when the lease is over")
+            reader.fault(
+                "SMTP_REPLY_TIMEOUT",
+                "must be at most 0.85 of SEND_LEASE (\(sendLease)): a reply could come when the lease is over"
+            )
         }
         self.sendLease = .seconds(sendLease)
         self.smtpReplyTimeout = .seconds(replyTimeout)

@@ -33,9 +33,15 @@ struct IntegrationsAssembly: Sendable {
         let wake = WakeSignal("integrations_sync", database: parts.database)
         self.wake = wake
         self.integrations = IntegrationStore(
-            database: parts.database, vault: CredentialVault(database: parts.database, cipher: parts.cipher))
+            database: parts.database,
+            vault: CredentialVault(database: parts.database, cipher: parts.cipher)
+        )
         self.syncs = SyncStore(
-            database: parts.database, outbox: parts.outbox, wakeChannel: wake.channel, lease: parts.configuration.syncLease)
+            database: parts.database,
+            outbox: parts.outbox,
+            wakeChannel: wake.channel,
+            lease: parts.configuration.syncLease
+        )
         self.health = ConnectionHealth(database: parts.database, outbox: parts.outbox)
         self.outbound = OutboundStore(database: parts.database, lease: parts.configuration.sendLease)
         self.nudger = ChangeNudger(logger: parts.logger, send: parts.nudgeCampaigns)
@@ -78,7 +84,10 @@ struct IntegrationsAssembly: Sendable {
             defaultInterval: self.parts.configuration.syncInterval
         ).mount(on: table)
         SyncRoutes(
-            providers: self.parts.providers, integrations: self.integrations, syncs: self.syncs, outbox: self.parts.outbox
+            providers: self.parts.providers,
+            integrations: self.integrations,
+            syncs: self.syncs,
+            outbox: self.parts.outbox
         ).mount(on: table)
         ChangeFeedRoutes(feed: ChangeFeedStore(database: self.parts.database)).mount(on: table)
         SendRoutes(providers: self.parts.providers, integrations: self.integrations, house: self.sendHouse).mount(on: table)
@@ -119,7 +128,11 @@ extension IntegrationsAssembly {
                 logger: house.logger,
                 nudgeCampaigns: { organization in
                     _ = try await campaigns.call(
-                        .nudgeChanges, body: ChangeNudge(organizationID: organization), isIdempotent: true, as: JSONValue.self)
+                        .nudgeChanges,
+                        body: ChangeNudge(organizationID: organization),
+                        isIdempotent: true,
+                        as: NoAnswer.self
+                    )
                 }
             )
         )
@@ -138,7 +151,12 @@ extension IntegrationsAssembly {
         return Providers([
             HubSpotProvider(client: HubSpotClient(baseURL: configuration.hubSpotBaseURL, http: house.providers)),
             SendGridProvider(baseURL: configuration.sendGridBaseURL, http: house.providers, lanes: configuration.sendGridConcurrency),
-            SMTPProvider(client: smtp, lanes: configuration.smtpConnections, clientName: clientName),
+            SMTPProvider(
+                client: smtp,
+                lanes: configuration.smtpConnections,
+                replyTimeout: configuration.smtpReplyTimeout,
+                clientName: clientName
+            ),
         ])
     }
 }

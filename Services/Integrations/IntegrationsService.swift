@@ -1,3 +1,4 @@
+import Models
 import ServiceKit
 
 @main
@@ -11,7 +12,8 @@ struct IntegrationsService {
 
     static func main() async {
         await ServiceMain.run(.integrations, migrations: Self.migrations, configuration: IntegrationsConfiguration.self) {
-            house, configuration in
+            house,
+            configuration in
             try IntegrationsAssembly(house, configuration).assembled()
         }
     }

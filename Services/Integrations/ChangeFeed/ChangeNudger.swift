@@ -31,7 +31,8 @@ final class ChangeNudger: Service, Sendable {
                 } catch {
                     self.logger.debug(
                         "campaigns was not nudged; it will poll",
-                        metadata: ["organization_id": "\(organization)", "error": "\(ProviderText.clean(String(describing: error)))"])
+                        metadata: ["organization_id": "\(organization)", "error": "\(ProviderText.clean(String(describing: error)))"]
+                    )
                 }
             }
         }

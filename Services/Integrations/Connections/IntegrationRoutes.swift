@@ -34,7 +34,12 @@ struct IntegrationRoutes: Sendable {
             ]
             try self.outbox.append(.integrationConnected, facts, for: organization, in: transaction)
             try self.outbox.audit(
-                "integration.created", target: "integration:\(integration.id)", details: facts, by: context, in: transaction)
+                "integration.created",
+                target: "integration:\(integration.id)",
+                details: facts,
+                by: context,
+                in: transaction
+            )
             if new.definition.has(.syncContacts) {
                 _ = try self.syncs.request(integration.id, in: organization, cause: .connected, transaction)
             }

@@ -61,6 +61,8 @@ struct SendResult: Sendable, Equatable {
         case .shuttingDown: return SendResult(.notSent, reason: reason, detail: detail, retryAfter: 1, halts: true)
         case .tooLarge, .invalidRequest: return SendResult(.rejected, reason: reason, detail: detail)
         case .refusedAddress: return SendResult(.notSent, reason: reason, detail: detail, retryAfter: 600, halts: true)
+        case .authentication:
+            return SendResult(.notSent, reason: reason, detail: detail, retryAfter: 300, halts: true, isUnauthorized: true)
         case .resolve, .connect, .tls, .timedOut, .protocolError:
             return SendResult(.notSent, reason: reason, detail: detail, retryAfter: 30, halts: true)
         }
@@ -99,6 +101,7 @@ extension TransportError.Kind {
         case .tooLarge: "too_large"
         case .shuttingDown: "shutting_down"
         case .protocolError: "protocol_error"
+        case .authentication: "authentication"
         }
     }
 }

@@ -32,7 +32,8 @@ struct MessageLedger: Sendable {
             } catch {
                 self.logger.warning(
                     "a message's outcome waits for the database",
-                    metadata: ["organization_id": "\(key.organizationID)", "outcome": "\(result.outcome.rawValue)", "error": "\(error)"])
+                    metadata: ["organization_id": "\(key.organizationID)", "outcome": "\(result.outcome.rawValue)", "error": "\(error)"]
+                )
                 do { try await Task.sleep(for: pause) } catch { break }
             }
         }
@@ -40,7 +41,8 @@ struct MessageLedger: Sendable {
             "a message's outcome was not stored",
             metadata: [
                 "organization_id": "\(key.organizationID)", "send_key": "\(key.sendKey)", "outcome": "\(result.outcome.rawValue)",
-            ])
+            ]
+        )
         return false
     }
 }

@@ -35,7 +35,12 @@ struct KnownMessage: Sendable, Equatable {
             }
         return outcome.map {
             SendOutcome(
-                sendKey: self.sendKey, outcome: $0, providerMessageID: self.providerMessageID, reason: self.reason, detail: self.detail)
+                sendKey: self.sendKey,
+                outcome: $0,
+                providerMessageID: self.providerMessageID,
+                reason: self.reason,
+                detail: self.detail
+            )
         }
     }
 

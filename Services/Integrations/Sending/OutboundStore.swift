@@ -31,7 +31,8 @@ struct OutboundStore: Sendable {
         return try await self.database.transaction(retry: .onConflict(attempts: 5)) { transaction in
             let taken = try transaction.rows(self.take(keys, for: claim), as: Taken.self)
             var result = ClaimedKeys(
-                held: taken.map { HeldKey(organizationID: claim.organizationID, sendKey: $0.sendKey, fence: $0.fence) })
+                held: taken.map { HeldKey(organizationID: claim.organizationID, sendKey: $0.sendKey, fence: $0.fence) }
+            )
             guard taken.count < keys.count else { return result }
             let missing = Set(keys).subtracting(taken.map(\.sendKey)).sorted()
             try transaction.write(Self.doubt(missing, in: claim.organizationID))
@@ -135,7 +136,10 @@ struct OutboundStore: Sendable {
 
         init(row: Row) throws {
             self.key = HeldKey(
-                organizationID: try row.get("organization_id"), sendKey: try row.get("send_key"), fence: try row.get("fence"))
+                organizationID: try row.get("organization_id"),
+                sendKey: try row.get("send_key"),
+                fence: try row.get("fence")
+            )
         }
     }
 

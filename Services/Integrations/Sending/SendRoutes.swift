@@ -61,7 +61,9 @@ struct SendRoutes: Sendable {
         var keys: Set<String> = []
         for (index, message) in batch.messages.enumerated() {
             let isKey = (1...200).contains(message.sendKey.utf8.count) && message.sendKey.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
-            if !isKey { faults.append(.init(pointer: "/messages/\(index)/send_key", detail: "must be 1 to 200 printable ASCII characters")) }
+            if !isKey {
+                faults.append(.init(pointer: "/messages/\(index)/send_key", detail: "must be 1 to 200 printable ASCII characters"))
+            }
             if !keys.insert(message.sendKey).inserted {
                 faults.append(.init(pointer: "/messages/\(index)/send_key", detail: "is given twice in this batch"))
             }

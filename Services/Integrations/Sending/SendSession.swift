@@ -71,7 +71,10 @@ final class SendSession: Sendable {
                 // Lines that are missing are asked for again; the rows tell what happened.
                 self.house.logger.warning(
                     "a batch broke off",
-                    metadata: ["organization_id": "\(self.claim.organizationID)", "error": "\(ProviderText.clean(String(describing: error)))"])
+                    metadata: [
+                        "organization_id": "\(self.claim.organizationID)", "error": "\(ProviderText.clean(String(describing: error)))",
+                    ]
+                )
             }
         } onGracefulShutdown: {
             self.stop()
@@ -143,7 +146,8 @@ final class SendSession: Sendable {
         self.note(result)
         let isStored = await self.house.ledger.settle(item.key, result)
         Counter(
-            label: "outbound_messages_total", dimensions: [("provider", self.claim.provider), ("outcome", result.outcome.rawValue)]
+            label: "outbound_messages_total",
+            dimensions: [("provider", self.claim.provider), ("outcome", result.outcome.rawValue)]
         ).increment()
         if result.isUnauthorized { await self.reportRefusal(result) }
         return isStored ? result : nil
@@ -161,7 +165,8 @@ final class SendSession: Sendable {
         } catch {
             self.house.logger.warning(
                 "an integration's refusal was not stored; the next message finds it again",
-                metadata: ["organization_id": "\(self.claim.organizationID)", "integration_id": "\(self.claim.integrationID)"])
+                metadata: ["organization_id": "\(self.claim.organizationID)", "integration_id": "\(self.claim.integrationID)"]
+            )
         }
     }
 
@@ -178,7 +183,8 @@ final class SendSession: Sendable {
         } catch {
             self.house.logger.warning(
                 "queued messages were not handed back; their lease ends by itself",
-                metadata: ["organization_id": "\(self.claim.organizationID)", "messages": "\(left.count)"])
+                metadata: ["organization_id": "\(self.claim.organizationID)", "messages": "\(left.count)"]
+            )
             return
         }
         guard let halt else { return }

@@ -1,15 +1,18 @@
-struct TimeLimitExceeded: Error {}
-
-/// - Throws: ``TimeLimitExceeded`` once the limit is over; the body is cancelled then and waited for.
-func withTimeLimit<Value: Sendable>(_ limit: Duration, _ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
-    try await withThrowingTaskGroup(of: Value.self) { group in
+/// Cancels the body once the limit is over, and answers how it then ends: what became of a call only the call itself can tell.
+func withCancellation<Value: Sendable>(
+    after limit: Duration,
+    _ body: @escaping @Sendable () async throws -> Value
+) async throws -> Value {
+    try await withThrowingTaskGroup(of: Value?.self) { group in
         group.addTask { try await body() }
         group.addTask {
-            try await Task.sleep(for: limit, clock: .continuous)
-            throw TimeLimitExceeded()
+            do { try await Task.sleep(for: limit, clock: .continuous) } catch is CancellationError {}
+            return nil
         }
-        defer { group.cancelAll() }
-        guard let value = try await group.next() else { throw TimeLimitExceeded() }
-        return value
+        while let ended = try await group.next() {
+            group.cancelAll()
+            if let value = ended { return value }
+        }
+        throw CancellationError()
     }
 }

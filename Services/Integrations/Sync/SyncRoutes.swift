@@ -17,7 +17,9 @@ struct SyncRoutes: Sendable {
     @Sendable private func start(_ request: Request, _ context: CallerContext) async throws -> Response {
         let id: IntegrationID = try context.id()
         let run = try await self.syncs.database.transaction { transaction in
-            guard let integration = try self.integrations.locked(id, in: context.organizationID, transaction) else { throw Problem.notFound }
+            guard let integration = try self.integrations.locked(id, in: context.organizationID, transaction) else {
+                throw Problem.notFound
+            }
             guard integration.syncInterval != nil else { throw Problem(.conflict, "This provider has nothing to sync.") }
             guard integration.status == .enabled else {
                 throw Problem(.conflict, "The integration is \(integration.status.rawValue): enable it first.")
@@ -26,7 +28,12 @@ struct SyncRoutes: Sendable {
                 throw Problem(.internal, "The sync was not stored.")
             }
             try self.outbox.audit(
-                "integration.sync_requested", target: "integration:\(id)", details: ["sync_id": .integer(run.id)], by: context, in: transaction)
+                "integration.sync_requested",
+                target: "integration:\(id)",
+                details: ["sync_id": .integer(run.id)],
+                by: context,
+                in: transaction
+            )
             return run
         }
         return try .json(SyncRunView(run: run), status: .accepted)

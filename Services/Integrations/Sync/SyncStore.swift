@@ -213,7 +213,11 @@ struct SyncStore: Sendable {
                 as: String.self
             )
             try outbox.append(
-                .syncCompleted, finished.eventData(provider: provider ?? ""), for: run.organizationID, in: transaction)
+                .syncCompleted,
+                finished.eventData(provider: provider ?? ""),
+                for: run.organizationID,
+                in: transaction
+            )
             return true
         }
     }
@@ -222,8 +226,8 @@ struct SyncStore: Sendable {
 extension SyncRun {
     func eventData(provider: String) -> JSONValue {
         [
-            "sync_id": .integer(self.id), "integration_id": .integer(self.integrationID.rawValue), "provider": .string(provider),
-            "mode": .string(self.mode.rawValue), "fetched": .integer(Int64(self.counts.fetched)),
+            "sync_run_id": .integer(self.id), "integration_id": .integer(self.integrationID.rawValue), "provider": .string(provider),
+            "mode": .string(self.mode.rawValue), "records": .integer(Int64(self.counts.fetched)),
             "created": .integer(Int64(self.counts.created)), "updated": .integer(Int64(self.counts.updated)),
             "deleted": .integer(Int64(self.counts.deleted)), "unchanged": .integer(Int64(self.counts.unchanged)),
             "started_at": self.startedAt.map { .string(Timestamp.format($0)) } ?? .null,

@@ -51,7 +51,8 @@ struct SyncWorker: Sendable {
     private func lost(_ run: SyncRun) {
         self.logger.info(
             "sync run taken over or cancelled",
-            metadata: ["organization_id": "\(run.organizationID)", "sync_id": "\(run.id)", "fence": "\(run.fence)"])
+            metadata: ["organization_id": "\(run.organizationID)", "sync_id": "\(run.id)", "fence": "\(run.fence)"]
+        )
     }
 
     private func putAside(_ run: SyncRun, _ failure: ProviderFailure) async throws {

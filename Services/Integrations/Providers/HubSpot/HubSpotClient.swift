@@ -48,7 +48,12 @@ struct HubSpotClient: Sendable {
         let bytes: [UInt8]
         do {
             let request = try HTTPClientRequest(
-                method, self.baseURL + path, headers: headers, body: body.map { .bytes($0) } ?? .none, timeouts: self.timeouts)
+                method,
+                self.baseURL + path,
+                headers: headers,
+                body: body.map { .bytes($0) } ?? .none,
+                timeouts: self.timeouts
+            )
             response = try await self.http.send(request)
             bytes = try await response.collect(upTo: 16 << 20)
         } catch let error as TransportError {

@@ -80,7 +80,8 @@ struct HubSpotContactSource: ContactSource {
         switch cursor {
         case .full(let after, let since):
             let page = try HubSpotPage(try await self.client.listContacts(token, after: after, archived: false))
-            let next: HubSpotCursor = page.after.map { .full(after: $0, since: since) } ?? .archived(after: nil, since: since, endsFullPass: true)
+            let next: HubSpotCursor =
+                page.after.map { .full(after: $0, since: since) } ?? .archived(after: nil, since: since, endsFullPass: true)
             return try Self.result(page, next: next)
         case .changes, .tied: return try await self.changed(token, cursor)
         case .archived(let after, let since, let endsFullPass):
@@ -116,7 +117,12 @@ struct HubSpotContactSource: ContactSource {
         let next: HubSpotCursor =
             page.after.map { .archived(after: $0, since: since, endsFullPass: endsFullPass) } ?? .changes(from: since, since: since)
         return ContactPage(
-            contacts: [], deleted: gone, next: next.json, isLast: page.after == nil, completesFullPass: page.after == nil && endsFullPass)
+            contacts: [],
+            deleted: gone,
+            next: next.json,
+            isLast: page.after == nil,
+            completesFullPass: page.after == nil && endsFullPass
+        )
     }
 
     private static func result(_ page: HubSpotPage, next: HubSpotCursor) throws -> ContactPage {

@@ -20,8 +20,12 @@ struct HubSpotProvider: Provider {
         authentication: .bearerToken,
         fields: [
             .text(
-                "access_token", "Private app access token", [.required, .secret], pattern: #"[\x21-\x7E]{8,512}"#,
-                hint: "the token of a private app with the scope crm.objects.contacts.read")
+                "access_token",
+                "Private app access token",
+                [.required, .secret],
+                pattern: #"[\x21-\x7E]{8,512}"#,
+                hint: "the token of a private app with the scope crm.objects.contacts.read"
+            )
         ],
         capabilities: [.syncContacts]
     )

@@ -50,7 +50,8 @@ struct MailMessage: Sendable {
 
     private static func part(_ subtype: String, _ content: String) -> [UInt8] {
         var bytes = Array(
-            "Content-Type: text/\(subtype); charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n".utf8)
+            "Content-Type: text/\(subtype); charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n".utf8
+        )
         bytes += QuotedPrintable.encode(content)
         if !bytes.suffix(2).elementsEqual([0x0D, 0x0A]) { bytes += [0x0D, 0x0A] }
         return bytes

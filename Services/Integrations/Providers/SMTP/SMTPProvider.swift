@@ -8,6 +8,8 @@ struct SMTPProvider: Provider {
     let client: SMTPClient
     /// Connections to one server, and so messages on their way at once.
     let lanes: Int
+    /// The client's, which a message may need in full once it has gone out whole.
+    let replyTimeout: Duration
     /// EHLO name.
     let clientName: String
 
@@ -18,8 +20,12 @@ struct SMTPProvider: Provider {
         authentication: .password,
         fields: [
             .text(
-                "host", "Host", [.required, .destination], pattern: #"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?"#,
-                hint: "a host name or address"),
+                "host",
+                "Host",
+                [.required, .destination],
+                pattern: #"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?"#,
+                hint: "a host name or address"
+            ),
             .integer("port", "Port (587 for STARTTLS, 465 for TLS)", [.required, .destination], in: 1...65535),
             .choice("security", "Security", [.required, .destination], of: SMTPServer.Security.allCases.map(\.rawValue)),
             .text("username", "User name"),
@@ -86,25 +92,19 @@ extension SMTPProvider: MailSender {
         }
         do {
             let mail = try MailMessage(message)
-            let reply = try await withTimeLimit(limit) { try await self.submit(mail, to: server) }
+            let reply = try await withCancellation(after: max(.milliseconds(100), limit - self.replyTimeout)) {
+                try await self.client.submit(to: server, from: mail.from, recipient: mail.recipient, message: mail.bytes)
+            }
             return SMTPOutcome.result(of: reply, messageID: mail.messageID, hiding: connection.secrets.values)
         } catch let fault as MailFault {
             return SendResult(.rejected, reason: "invalid_message", detail: fault.description)
         } catch let error as TransportError {
             return .transport(error, hiding: connection.secrets.values)
-        } catch is TimeLimitExceeded {
-            return SendResult(.inDoubt, reason: "timeout")
+        } catch is CancellationError {
+            // Only before the final dot does the client let go; after it, it waits for the reply.
+            return SendResult(.notSent, reason: "timeout", detail: "The server was too slow to take the message.", retryAfter: 60)
         } catch {
-            return SendResult(.inDoubt, reason: "cancelled")
-        }
-    }
-
-    /// A kept connection may turn out to be closed by the server; while surely nothing was sent, one fresh try is free of risk.
-    private func submit(_ mail: MailMessage, to server: SMTPServer) async throws -> SMTPReply {
-        do {
-            return try await self.client.submit(to: server, from: mail.from, recipient: mail.recipient, message: mail.bytes)
-        } catch let error as TransportError where error.surelyNotSent && error.kind == .connectionLost {
-            return try await self.client.submit(to: server, from: mail.from, recipient: mail.recipient, message: mail.bytes)
+            return SendResult(.inDoubt, reason: "unknown", detail: ProviderText.clean(String(describing: error)))
         }
     }
 }

@@ -44,6 +44,9 @@ struct SendGridAnswer: Sendable {
             guard let message = error["message"]?.stringValue else { return nil }
             return error["field"]?.stringValue.map { "\($0): \(message)" } ?? message
         }
-        return ProviderText.clean("SendGrid answered \(self.status)" + (words.isEmpty ? "." : ": \(words.joined(separator: "; "))"), hiding: [key])
+        return ProviderText.clean(
+            "SendGrid answered \(self.status)" + (words.isEmpty ? "." : ": \(words.joined(separator: "; "))"),
+            hiding: [key]
+        )
     }
 }

@@ -18,8 +18,12 @@ struct SendGridProvider: Provider {
         authentication: .apiKey,
         fields: [
             .text(
-                "api_key", "API key", [.required, .secret], pattern: #"[\x21-\x7E]{8,512}"#,
-                hint: "an API key with the permission to send mail (mail.send)")
+                "api_key",
+                "API key",
+                [.required, .secret],
+                pattern: #"[\x21-\x7E]{8,512}"#,
+                hint: "an API key with the permission to send mail (mail.send)"
+            )
         ],
         capabilities: [.sendEmail]
     )
@@ -31,7 +35,8 @@ struct SendGridProvider: Provider {
         do {
             let key = try connection.secret("api_key")
             let response = try await self.http.send(
-                try HTTPClientRequest(.get, self.baseURL + "/v3/scopes", headers: Self.headers(key)))
+                try HTTPClientRequest(.get, self.baseURL + "/v3/scopes", headers: Self.headers(key))
+            )
             let answer = SendGridAnswer(response.head, try await response.collect(upTo: 1 << 20))
             guard answer.status == 200, let scopes = answer.json?["scopes"]?.arrayValue else {
                 return .failed(answer.detail(hiding: key))
@@ -64,8 +69,12 @@ extension SendGridProvider: MailSender {
             timeouts.total = limit
             timeouts.idle = limit
             let request = try HTTPClientRequest(
-                .post, self.baseURL + "/v3/mail/send", headers: headers, body: .bytes(SendGridMail.body(of: message).serialized()),
-                timeouts: timeouts)
+                .post,
+                self.baseURL + "/v3/mail/send",
+                headers: headers,
+                body: .bytes(SendGridMail.body(of: message).serialized()),
+                timeouts: timeouts
+            )
             let response = try await self.http.send(request)
             // The status has settled the message: a body that breaks off takes nothing from it.
             let body = (try? await response.collect(upTo: 1 << 20)) ?? []
@@ -73,7 +82,14 @@ extension SendGridProvider: MailSender {
         } catch let error as TransportError {
             return .transport(error, hiding: connection.secrets.values)
         } catch let failure as ProviderFailure {
-            return SendResult(.notSent, reason: "credential_missing", detail: failure.detail, retryAfter: 300, halts: true, isUnauthorized: true)
+            return SendResult(
+                .notSent,
+                reason: "credential_missing",
+                detail: failure.detail,
+                retryAfter: 300,
+                halts: true,
+                isUnauthorized: true
+            )
         } catch {
             return SendResult(.inDoubt, reason: "cancelled")
         }
