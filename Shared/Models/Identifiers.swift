@@ -21,8 +21,9 @@ extension ID: Codable {
 }
 
 extension ID: LosslessStringConvertible {
+    /// Positive decimal digits in their one spelling: `+1` and `01` are no ids.
     package init?(_ description: String) {
-        guard let value = Int64(description), value > 0 else { return nil }
+        guard let value = Int64(description), value > 0, String(value) == description else { return nil }
         self.rawValue = value
     }
 

@@ -31,16 +31,3 @@ package enum JSONCoding {
         try decoder().decode(type, from: Data(bytes))
     }
 }
-
-/// RFC 3339 times in UTC.
-package enum Timestamp {
-    /// `2026-11-22T08:30:00.123Z`.
-    package static func format(_ date: Date) -> String {
-        date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
-    }
-
-    /// Any RFC 3339 offset is read; nil when the text is something else.
-    package static func parse(_ text: String) -> Date? {
-        (try? Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(text)) ?? (try? Date.ISO8601FormatStyle().parse(text))
-    }
-}

@@ -57,24 +57,36 @@ package enum JSONText {
     /// Levels of arrays and objects that are read; deeper input is an attack on the stack.
     package static let maximumDepth = 64
 
+    private static let hexDigits = Array("0123456789abcdef".utf8)
+
     package static func writeString(_ text: String, into bytes: inout [UInt8]) {
-        let hex = Array("0123456789abcdef".utf8)
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
-            case UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
-            case 0x0A: bytes.append(contentsOf: "\\n".utf8)
-            case 0x0D: bytes.append(contentsOf: "\\r".utf8)
-            case 0x09: bytes.append(contentsOf: "\\t".utf8)
-            case 0..<0x20:
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(hex[Int(byte >> 4)])
-                bytes.append(hex[Int(byte & 15)])
-            default: bytes.append(byte)
-            }
+        // Most text has nothing to escape, and goes over in one piece.
+        if text.utf8.contains(where: self.mustEscape) {
+            for byte in text.utf8 { self.writeByte(byte, into: &bytes) }
+        } else {
+            bytes.append(contentsOf: text.utf8)
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func mustEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    private static func writeByte(_ byte: UInt8, into bytes: inout [UInt8]) {
+        guard self.mustEscape(byte) else { return bytes.append(byte) }
+        bytes.append(UInt8(ascii: "\\"))
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(byte)
+        case 0x0A: bytes.append(UInt8(ascii: "n"))
+        case 0x0D: bytes.append(UInt8(ascii: "r"))
+        case 0x09: bytes.append(UInt8(ascii: "t"))
+        default:
+            bytes.append(contentsOf: "u00".utf8)
+            bytes.append(self.hexDigits[Int(byte >> 4)])
+            bytes.append(self.hexDigits[Int(byte & 15)])
+        }
     }
 
     struct Parser {
@@ -94,7 +106,6 @@ package enum JSONText {
 
         mutating func value(depth: Int) throws(Failure) -> JSONValue {
             self.skipSpace()
-            guard depth <= maximumDepth else { throw self.failure("nested too deeply") }
             guard let byte = self.peek else { throw self.failure("the text ends early") }
             switch byte {
             case UInt8(ascii: "{"): return try self.object(depth: depth)
@@ -122,6 +133,7 @@ package enum JSONText {
         }
 
         mutating func object(depth: Int) throws(Failure) -> JSONValue {
+            guard depth < maximumDepth else { throw self.failure("nested too deeply") }
             self.position += 1
             var members: [String: JSONValue] = [:]
             self.skipSpace()
@@ -141,6 +153,7 @@ package enum JSONText {
         }
 
         mutating func array(depth: Int) throws(Failure) -> JSONValue {
+            guard depth < maximumDepth else { throw self.failure("nested too deeply") }
             self.position += 1
             var items: [JSONValue] = []
             self.skipSpace()

@@ -8,7 +8,10 @@ package struct Page<Item: Encodable & Sendable>: Encodable, Sendable {
         self.nextCursor = nextCursor
     }
 
-    private enum CodingKeys: String, CodingKey { case data, nextCursor }
+    private enum CodingKeys: String, CodingKey {
+        case data
+        case nextCursor = "next_cursor"
+    }
 
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)

@@ -1,0 +1,62 @@
+import Database
+import Models
+import ServiceKit
+
+/// Ends campaigns that have nothing left to send, once each, with their event in the same transaction.
+struct Completion: Sendable {
+    let database: Postgres
+    let outbox: Outbox
+    /// Attempt groups of one message under the policy "resend".
+    static let attemptGroupLimit = 3
+
+    /// True when this call was the one that ended it.
+    func complete(_ campaign: CampaignKey) async throws -> Bool {
+        try await self.database.transaction { transaction in
+            let name: String? = try transaction.first(
+                """
+                UPDATE campaigns SET status = 'sent', finished_at = now(), updated_at = now()
+                WHERE organization_id = \(campaign.organization) AND id = \(campaign.id) AND status = 'sending'
+                    AND NOT EXISTS (\(Self.openMessages))
+                RETURNING name
+                """
+            )
+            guard let name else { return false }
+            let counts = MessageCounts(try transaction.rows(CampaignStore.countsQuery(campaign.id, campaign.organization)))
+            try self.outbox.append(
+                .campaignSent,
+                CampaignEvent.sent(campaign.id, name: name, counts: counts),
+                for: campaign.organization,
+                in: transaction
+            )
+            return true
+        }
+    }
+
+    /// Campaigns whose last worker died between the last outcome and the end.
+    func completable(_ limit: Int) async throws -> [CampaignKey] {
+        try await self.database.read(
+            """
+            SELECT organization_id, id FROM campaigns WHERE status = 'sending' AND NOT EXISTS (\(Self.openMessages)) LIMIT \(limit)
+            """,
+            as: CampaignKey.self
+        )
+    }
+
+    /// What keeps a campaign from being sent. A message in doubt does so only where the policy will send it again.
+    private static var openMessages: Query {
+        """
+        SELECT FROM messages
+        WHERE messages.organization_id = campaigns.organization_id AND messages.campaign_id = campaigns.id
+            AND (
+                messages.state IN ('pending', 'claimed')
+                OR (campaigns.in_doubt_policy = 'resend' AND messages.state = 'in_doubt' AND messages.attempt_group < \(attemptGroupLimit))
+            )
+        """
+    }
+}
+
+extension CampaignKey: RowDecodable {
+    init(row: Row) throws {
+        self.init(organization: try row.get("organization_id"), id: try row.get("id"))
+    }
+}

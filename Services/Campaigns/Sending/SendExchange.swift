@@ -1,0 +1,74 @@
+import Foundation
+import HTTPTypes
+import Models
+import ServiceKit
+import Transport
+
+/// One POST of a batch to integrations.
+struct SendExchange: Sendable {
+    enum End: Sendable, Equatable {
+        /// The stream ended as it should; lines may be missing all the same.
+        case complete
+        /// The stream broke: what was not answered may have been sent.
+        case broken(String)
+        /// Integrations cannot be reached or cannot answer now.
+        case unavailable(String, retryAfter: Double?)
+        /// Integrations will not send for this integration.
+        case refused(String)
+    }
+
+    let integrations: ServiceClient
+
+    /// - lines: called with each chunk's outcomes as they arrive.
+    func post(_ body: [UInt8], within limit: Duration, lines: @Sendable ([SendOutcome]) -> Void) async throws -> End {
+        let response: HTTPClientResponse
+        do {
+            response = try await self.open(body, within: limit)
+        } catch let error as TransportError {
+            return error.surelyNotSent ? .unavailable(error.kind.rawValue, retryAfter: nil) : .broken(error.kind.rawValue)
+        } catch let problem as Problem {
+            return .unavailable(problem.kind.rawValue, retryAfter: problem.retryAfter.map(Double.init))
+        }
+        guard response.head.status == .ok else { return try await Self.refusal(response) }
+        var reader = OutcomeLines()
+        do {
+            for try await chunk in response.body { lines(try reader.push(chunk)) }
+            return .complete
+        } catch let error as TransportError {
+            return .broken(error.kind.rawValue)
+        } catch is OutcomeLines.Malformed {
+            return .broken("malformed")
+        }
+    }
+
+    private func open(_ body: [UInt8], within limit: Duration) async throws -> HTTPClientResponse {
+        var timeouts = Timeouts()
+        timeouts.connect = min(.seconds(2), limit)
+        timeouts.total = limit
+        timeouts.idle = min(.seconds(30), limit)
+        return try await self.integrations.send(
+            .post,
+            path: Route.sendMessages.template,
+            headers: [.contentType: "application/json", .accept: "application/x-ndjson"],
+            body: .bytes(body),
+            principal: nil,
+            publicURL: nil,
+            clientAddress: nil,
+            requestID: EventID.make("req"),
+            timeouts: timeouts
+        )
+    }
+
+    /// 4xx are about the batch; 401, 408, 425, 429 and 5xx about the moment or the deployment.
+    private static func refusal(_ response: HTTPClientResponse) async throws -> End {
+        let status = response.head.status
+        let retryAfter = response.head.headerFields[.retryAfter].flatMap(Double.init)
+        let bytes: [UInt8]
+        do { bytes = try await response.collect(upTo: 64 << 10) } catch let error as TransportError { return .broken(error.kind.rawValue) }
+        guard (400..<500).contains(status.code), ![401, 408, 425, 429].contains(status.code) else {
+            return .unavailable("http_\(status.code)", retryAfter: retryAfter)
+        }
+        let detail = (try? JSONValue(parsing: bytes))?["detail"]?.stringValue ?? "HTTP \(status.code)"
+        return .refused(SettlementRules.cleaned(detail, limit: 300))
+    }
+}

@@ -1,0 +1,20 @@
+import Hummingbird
+import Models
+import ServiceKit
+
+struct AuditRoutes: Sendable {
+    let store: AuditStore
+
+    func mount(on table: RouteTable) {
+        table.mountInternal(.recordAudit, self.record)
+    }
+
+    private func record(_ request: Request, _ context: PeerContext) async throws -> Response {
+        let batch = try await request.decodeBody(AuditBatch.self)
+        // A process speaks for itself only.
+        guard batch.entries.allSatisfy({ $0.service == context.identity.caller }) else {
+            throw Problem(.forbidden, "An entry names another service than the one that sends it.")
+        }
+        return try .json(IntakeReceipt(stored: try await self.store.take(batch.entries)))
+    }
+}

@@ -1,0 +1,24 @@
+import HTTPTypes
+import Models
+
+/// What a request shows to be let in.
+enum Credential: Sendable, Equatable {
+    case none
+    case token(String)
+
+    static let ambiguous = Problem(.badRequest, "Send one credential: either Authorization or X-API-Key, once.")
+    static let refused = Problem(.unauthenticated, "The token or API key is not valid.")
+
+    /// Reads `Authorization: Bearer …` or `X-API-Key`.
+    /// - Throws: ``ambiguous`` where there are several, since two parsers might choose differently; ``refused`` for another scheme.
+    static func read(_ fields: HTTPFields) throws(Problem) -> Credential {
+        let authorizations = fields[values: .authorization]
+        let keys = fields[values: .apiKey]
+        guard authorizations.count + keys.count <= 1 else { throw self.ambiguous }
+        if let key = keys.first { return .token(key) }
+        guard let authorization = authorizations.first else { return .none }
+        let parts = authorization.split(separator: " ", omittingEmptySubsequences: true)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { throw self.refused }
+        return .token(String(parts[1]))
+    }
+}

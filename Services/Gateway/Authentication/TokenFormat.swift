@@ -1,0 +1,78 @@
+import Encryption
+import Models
+
+/// The form of every token and API key: a prefix that says what it is, 32 random base62 characters (190 bits), and 6 base62 characters of
+/// the CRC-32 of all before them. A mistyped or invented one is refused without a look-up, and scanners find leaked ones:
+/// `\b(?:sat_|srt_|swb_(?:live|test)_)[0-9A-Za-z]{38}\b`.
+enum TokenFormat: String, CaseIterable, Sendable {
+    case access = "sat_"
+    case refresh = "srt_"
+    case liveKey = "swb_live_"
+    case testKey = "swb_test_"
+
+    static let bodyLength = 32
+    static let checksumLength = 6
+    /// Characters of the body that stay visible in an API key's `prefix`; 166 bits stay hidden.
+    static let visibleBodyLength = 4
+
+    var isKey: Bool { self == .liveKey || self == .testKey }
+
+    func make() throws -> Secret {
+        let text = try self.rawValue + RandomToken.base62(Self.bodyLength)
+        return Secret(text + Self.checksum(of: text))
+    }
+
+    /// What the text is, judged by prefix, length and checksum alone; nil where it is none of ours.
+    static func kind(of text: String) -> TokenFormat? {
+        guard let kind = Self.allCases.first(where: { text.hasPrefix($0.rawValue) }),
+            text.utf8.count == kind.rawValue.utf8.count + self.bodyLength + self.checksumLength,
+            text.utf8.dropFirst(kind.rawValue.utf8.count).allSatisfy({ Base62.alphabet.contains($0) }),
+            text.hasSuffix(self.checksum(of: String(text.dropLast(self.checksumLength))))
+        else { return nil }
+        return kind
+    }
+
+    /// What people may see of a key.
+    static func visiblePrefix(of key: Secret, _ kind: TokenFormat) -> String {
+        String(key.reveal().prefix(kind.rawValue.count + self.visibleBodyLength))
+    }
+
+    static func checksum(of text: String) -> String {
+        Base62.encode(CRC32.checksum(text.utf8), width: self.checksumLength)
+    }
+}
+
+/// What is stored and looked up in place of a token: its SHA-256.
+struct TokenDigest: Hashable, Sendable {
+    let bytes: [UInt8]
+
+    init(_ token: String) throws {
+        self.bytes = try SHA256.digest(Array(token.utf8))
+    }
+}
+
+enum Base62 {
+    static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+
+    /// The number, most significant digit first, filled with zeros to `width`.
+    static func encode(_ number: UInt32, width: Int) -> String {
+        var rest = Int(number)
+        var digits: [UInt8] = []
+        while rest > 0 || digits.count < width {
+            digits.append(self.alphabet[rest % 62])
+            rest /= 62
+        }
+        return String(decoding: digits.reversed(), as: UTF8.self)
+    }
+}
+
+/// CRC-32 as in ISO-HDLC (zlib, Ethernet): reflected polynomial 0xEDB88320.
+enum CRC32 {
+    private static let table: [UInt32] = (0..<256).map { byte in
+        (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? (value >> 1) ^ 0xEDB8_8320 : value >> 1 }
+    }
+
+    static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
+        ~bytes.reduce(~UInt32(0)) { value, byte in (value >> 8) ^ self.table[Int((value ^ UInt32(byte)) & 0xFF)] }
+    }
+}

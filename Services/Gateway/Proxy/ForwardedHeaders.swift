@@ -1,0 +1,58 @@
+import HTTPTypes
+
+/// Which headers pass the gateway.
+enum ForwardedHeaders {
+    /// For one connection only (RFC 9110 section 7.6.1), with those that older peers send.
+    private static let hopByHop: Set<HTTPField.Name> = [
+        .connection, .keepAlive, .te, .trailer, .transferEncoding, .upgrade, .proxyAuthenticate, .proxyAuthorization, .http2Settings,
+    ]
+
+    /// Credentials end here; identity, forwarding and request id are told by the gateway itself; the length is the new request's own,
+    /// and 100-continue is a matter between client and gateway.
+    private static let onlyForGateway: Set<HTTPField.Name> = [
+        .authorization, .apiKey, .cookie, .forwarded, .requestID, .contentLength, .expect,
+    ]
+
+    /// The gateway writes these itself on its answers.
+    private static let onlyFromGateway: Set<HTTPField.Name> = [
+        .requestID, .server, .date, .xContentTypeOptions, .strictTransportSecurity, .referrerPolicy, .frameOptions,
+        .rateLimit, .rateLimitPolicy, .xRateLimitLimit, .xRateLimitRemaining, .xRateLimitReset, .setCookie,
+    ]
+
+    /// What an owning service gets to see of a request.
+    static func request(_ fields: HTTPFields) -> HTTPFields {
+        var passed = self.endToEnd(fields)
+        passed.removeAll { name in
+            self.onlyForGateway.contains(name) || self.isIdentity(name) || name.canonicalName.hasPrefix("x-forwarded-")
+                || name.canonicalName.hasPrefix("proxy-") || name.canonicalName == "x-real-ip"
+        }
+        // RFC 9110 section 7.6.3: a gateway tells that the message passed it.
+        passed.append(HTTPField(name: .via, value: "1.1 switchboard"))
+        return passed
+    }
+
+    /// What a client gets to see of an answer.
+    static func response(_ fields: HTTPFields) -> HTTPFields {
+        var passed = self.endToEnd(fields)
+        passed.removeAll { self.onlyFromGateway.contains($0) || self.isIdentity($0) }
+        return passed
+    }
+
+    /// Without hop-by-hop fields, those that `Connection` names among them.
+    private static func endToEnd(_ fields: HTTPFields) -> HTTPFields {
+        let named = fields[values: .connection]
+            .flatMap { $0.split(separator: ",") }
+            .compactMap { HTTPField.Name(String($0.filter { $0 != " " && $0 != "\t" })) }
+        var passed = fields
+        passed.removeAll { self.hopByHop.contains($0) || named.contains($0) }
+        return passed
+    }
+
+    private static func isIdentity(_ name: HTTPField.Name) -> Bool { name.canonicalName.hasPrefix("switchboard-") }
+}
+
+extension HTTPFields {
+    fileprivate mutating func removeAll(where isRefused: (HTTPField.Name) -> Bool) {
+        self = HTTPFields(self.filter { !isRefused($0.name) })
+    }
+}

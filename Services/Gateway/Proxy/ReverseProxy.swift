@@ -1,0 +1,73 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import Models
+import NIOCore
+import ServiceKit
+import Transport
+
+/// A request that may pass.
+struct AdmittedRequest: Sendable {
+    var route: Route
+    /// nil on routes that are open to anyone.
+    var principal: Principal?
+    var body: HTTPClientRequest.Body
+}
+
+/// Serves what the gateway does not own itself: finds the route in the catalogue, lets the caller in or not, and lets the owning service
+/// answer. It reads no body that it only forwards.
+struct ReverseProxy: Sendable {
+    let guardian: RequestGuard
+    let security: SecurityHeaders
+    let publicURL: String
+    let maximumRequestBytes: Int
+    let client: @Sendable (ServiceName) -> ServiceClient
+    let logger: Logger
+
+    /// What can be reached from outside. Routes for other processes are not in it: nobody learns that they exist.
+    static let routes = RouteIndex(
+        RouteCatalogue.all.filter { route in
+            if case .service = route.access { false } else { true }
+        }
+    )
+
+    func handle(_ request: Request, _ context: BaseContext) async throws -> Response {
+        self.security.add(to: context)
+        let target = try RequestTarget(request.head.path ?? "")
+        let route = try self.route(request, target, context)
+        context.note(route: route)
+        let principal = try await self.guardian.admit(request, context, route)
+        if let principal { context.note(principal: principal) }
+        try route.authorize(principal)
+        try IdempotencyKeyForm.check(request.headers)
+        let body = try await ForwardedBody.make(request, maximum: self.maximumRequestBytes)
+        let admitted = AdmittedRequest(route: route, principal: principal, body: body)
+        return self.response(try await self.send(request, target, admitted, context))
+    }
+
+    private func route(_ request: Request, _ target: RequestTarget, _ context: BaseContext) throws(Problem) -> Route {
+        switch Self.routes.match(request.method, target.path) {
+        // An own route that reaches the proxy is one that was not mounted.
+        case .found(let route, _) where route.service == .gateway: throw .notFound
+        case .found(let route, _): return route
+        case .wrongMethod(let methods):
+            context.addHeader(.allow, methods.map(\.rawValue).joined(separator: ", "))
+            throw Problem(.methodNotAllowed, "This path knows \(methods.map(\.rawValue).joined(separator: ", ")).")
+        case .unknown: throw .notFound
+        }
+    }
+
+    private func response(_ answer: HTTPClientResponse) -> Response {
+        let headers = ForwardedHeaders.response(answer.head.headerFields)
+        let length = headers[.contentLength].flatMap { Int($0) }
+        if length == 0 || answer.head.status == .noContent || answer.head.status == .notModified {
+            return Response(status: answer.head.status, headers: headers)
+        }
+        let body = ResponseBody(contentLength: length) { writer in
+            // A fault in the middle ends the client's connection: it must not take half an answer for a whole one.
+            for try await chunk in answer.body { try await writer.write(ByteBuffer(bytes: chunk)) }
+            try await writer.finish(nil)
+        }
+        return Response(status: answer.head.status, headers: headers, body: body)
+    }
+}

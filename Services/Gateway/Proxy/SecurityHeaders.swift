@@ -1,0 +1,29 @@
+import HTTPTypes
+import Hummingbird
+import ServiceKit
+
+/// What every answer of the gateway says to browsers, beside the house's own `nosniff` and `no-store`.
+struct SecurityHeaders: Sendable {
+    private let fields: [(HTTPField.Name, String)]
+
+    /// - publicURL: only a door behind TLS may ask browsers to insist on it (RFC 6797 section 7.2).
+    init(publicURL: String) {
+        var fields: [(HTTPField.Name, String)] = [(.referrerPolicy, "no-referrer"), (.frameOptions, "DENY")]
+        if publicURL.hasPrefix("https://") { fields.append((.strictTransportSecurity, "max-age=31536000")) }
+        self.fields = fields
+    }
+
+    func add(to context: BaseContext) {
+        for (name, value) in self.fields { context.addHeader(name, value) }
+    }
+
+    /// The same for a handler that is open to anyone.
+    func added(
+        to handler: @escaping @Sendable (Request, BaseContext) async throws -> Response
+    ) -> @Sendable (Request, BaseContext) async throws -> Response {
+        { request, context in
+            self.add(to: context)
+            return try await handler(request, context)
+        }
+    }
+}

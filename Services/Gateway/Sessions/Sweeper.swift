@@ -1,0 +1,39 @@
+import Database
+import Logging
+import ServiceLifecycle
+
+/// Removes what has ended: tokens, sessions and rate-limit windows that nothing will ask for again.
+struct Sweeper: Service {
+    private static let interval: Duration = .seconds(900)
+
+    let database: Postgres
+    let logger: Logger
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await self.sweepOrReport()
+                // Ends early only when the task is cancelled, which the loop's condition sees.
+                try? await ContinuousClock().sleep(for: Self.interval)
+            }
+        }
+    }
+
+    private func sweepOrReport() async {
+        do {
+            try await self.sweep()
+        } catch is CancellationError {
+            return
+        } catch {
+            self.logger.warning("the sweep failed; it is tried again", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Sessions go a day after their last refresh token has ended, and take their tokens along; a used refresh token is kept as long as it could be shown again. Windows are kept for a day.
+    func sweep() async throws {
+        try await self.database.write("DELETE FROM access_tokens WHERE expires_at < now()")
+        try await self.database.write("DELETE FROM refresh_tokens WHERE expires_at < now()")
+        try await self.database.write("DELETE FROM sessions WHERE expires_at < now() - INTERVAL '1 day'")
+        try await self.database.write("DELETE FROM rate_limit_windows WHERE window_start < now() - INTERVAL '1 day'")
+    }
+}

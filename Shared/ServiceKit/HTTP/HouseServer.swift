@@ -1,0 +1,72 @@
+import Hummingbird
+import HummingbirdCore
+package import Logging
+package import Models
+import NIOCore
+import ServiceLifecycle
+
+/// The HTTP server of one process.
+package struct HouseServer: Service {
+    package struct Settings: Sendable {
+        package var host: String
+        /// 0 takes any free port.
+        package var port: Int
+        package var maximumConnections = 10_000
+        package var trustedProxies: [AddressRange] = []
+
+        package init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
+    }
+
+    /// Longer than the keep-alive of the house's own clients, so that it is they who close idle connections.
+    private static let idleTimeout = TimeAmount.seconds(150)
+
+    private let settings: Settings
+    private let pipeline: RequestPipeline
+    private let logger: Logger
+    private let onListening: @Sendable (Int) async -> Void
+
+    /// - onListening: told the port once connections are taken.
+    package init(
+        _ table: RouteTable,
+        service: ServiceName,
+        identities: IdentityKeys,
+        settings: Settings,
+        operations: (metrics: MetricsRegistry, readiness: [ReadinessCheck]),
+        logger: Logger,
+        onListening: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) {
+        self.settings = settings
+        self.pipeline = RequestPipeline(
+            table: table,
+            access: AccessCheck(service: service, identities: identities),
+            operations: OperationsRoutes(metrics: operations.metrics, readiness: operations.readiness),
+            trustedProxies: settings.trustedProxies
+        )
+        self.logger = logger
+        self.onListening = onListening
+    }
+
+    package func run() async throws {
+        let onListening = self.onListening
+        let application = Application(
+            responder: self.pipeline,
+            server: .http1(
+                configuration: HTTP1Channel.Configuration(
+                    idleTimeout: Self.idleTimeout,
+                    httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)
+                )
+            ),
+            configuration: ApplicationConfiguration(
+                address: .hostname(self.settings.host, port: self.settings.port),
+                backlog: 1024,
+                availableConnectionsDelegate: MaximumAvailableConnections(self.settings.maximumConnections, logger: self.logger)
+            ),
+            onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) },
+            logger: self.logger
+        )
+        try await application.run()
+    }
+}

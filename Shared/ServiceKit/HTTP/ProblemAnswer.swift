@@ -1,0 +1,51 @@
+import HTTPTypes
+import Hummingbird
+package import Models
+import NIOCore
+
+extension Problem {
+    package static let mediaType = "application/problem+json"
+
+    /// RFC 9457 members; `violated-policies` as draft-ietf-httpapi-ratelimit-headers names them.
+    package func json(requestID: String) -> JSONValue {
+        var members: [String: JSONValue] = [
+            "type": .string("/problems/\(self.kind.rawValue)"),
+            "title": .string(self.kind.title),
+            "status": .integer(Int64(self.kind.status)),
+            "detail": .string(self.detail),
+            "request_id": .string(requestID),
+        ]
+        if !self.errors.isEmpty {
+            members["errors"] = .array(self.errors.map { ["pointer": .string($0.pointer), "detail": .string($0.detail)] })
+        }
+        if !self.violatedPolicies.isEmpty {
+            members["violated-policies"] = .array(self.violatedPolicies.map { .string($0) })
+        }
+        return .object(members)
+    }
+
+    func response(requestID: String) -> Response {
+        var headers: HTTPFields = [.contentType: Self.mediaType]
+        if let retryAfter { headers[.retryAfter] = String(retryAfter) }
+        if self.kind == .unauthenticated { headers[.wwwAuthenticate] = #"Bearer realm="switchboard""# }
+        let body = self.json(requestID: requestID).serialized()
+        return Response(
+            status: HTTPResponse.Status(code: self.kind.status),
+            headers: headers,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: body))
+        )
+    }
+
+    /// Reads a problem that another process answered; nil where the body is none.
+    package init?(parsing bytes: [UInt8]) {
+        guard let value = try? JSONValue(parsing: bytes), let type = value["type"]?.stringValue,
+            let kind = type.split(separator: "/").last.flatMap({ Kind(rawValue: String($0)) })
+        else { return nil }
+        let errors = (value["errors"]?.arrayValue ?? []).compactMap { fault -> Fault? in
+            guard let pointer = fault["pointer"]?.stringValue, let detail = fault["detail"]?.stringValue else { return nil }
+            return Fault(pointer: pointer, detail: detail)
+        }
+        self.init(kind, value["detail"]?.stringValue ?? kind.title, errors: errors)
+        self.violatedPolicies = (value["violated-policies"]?.arrayValue ?? []).compactMap(\.stringValue)
+    }
+}

@@ -1,0 +1,154 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import Metrics
+import Models
+import NIOCore
+
+/// The way of every request: identifiers, route, access, handler, and one answer for every error; then the access log.
+struct RequestPipeline: HTTPResponder {
+    typealias Context = BaseContext
+
+    private let service: ServiceName
+    private let index: RouteIndex
+    private let handlers: [Route: RouteTable.Handler]
+    private let authenticator: RouteTable.Authenticator?
+    private let fallback: RouteTable.Fallback?
+    private let access: AccessCheck
+    private let operations: OperationsRoutes
+    private let trustedProxies: [AddressRange]
+
+    init(table: RouteTable, access: AccessCheck, operations: OperationsRoutes, trustedProxies: [AddressRange]) {
+        let mounted = table.mounted
+        self.service = access.service
+        self.index = RouteIndex(Array(mounted.handlers.keys))
+        self.handlers = mounted.handlers
+        self.authenticator = mounted.authenticator
+        self.fallback = mounted.fallback
+        self.access = access
+        self.operations = operations
+        self.trustedProxies = trustedProxies
+    }
+
+    func respond(to request: Request, context: BaseContext) async throws -> Response {
+        let start = ContinuousClock.now
+        var context = context
+        let trace = (request.headers[.traceParent].flatMap { TraceParent($0) } ?? TraceParent()).child()
+        context.requestID = RequestIdentifiers.requestID(given: request.headers[.requestID])
+        context.traceParent = trace.description
+        context.clientAddress = ClientAddress.resolve(
+            socket: context.remoteAddress?.ipAddress,
+            forwardedFor: request.headers[.forwardedFor],
+            trusted: self.trustedProxies
+        )
+        context.logger[metadataKey: "request_id"] = "\(context.requestID)"
+        context.logger[metadataKey: "trace_id"] = "\(trace.traceID)"
+        let scope = RequestScope(requestID: context.requestID, traceParent: trace)
+        let served = context
+        var response = await withLogger(context.logger) { _ in
+            await RequestScope.$current.withValue(scope) { await self.answer(request, served) }
+        }
+        self.finish(&response, request, context)
+        return AccessLog(request: request, context: context, start: start).attach(to: response)
+    }
+
+    private func answer(_ request: Request, _ context: BaseContext) async -> Response {
+        do {
+            if let response = await self.operations.answer(request) { return response }
+            switch self.index.match(request.method, request.uri.path) {
+            case .found(let route, let parameters):
+                context.note(route: route)
+                return try await self.serve(route, request, context, parameters)
+            case .wrongMethod(let methods):
+                context.addHeader(.allow, methods.map(\.rawValue).joined(separator: ", "))
+                throw Problem(.methodNotAllowed, "This path takes \(methods.map(\.rawValue).joined(separator: ", ")).")
+            case .unknown:
+                guard let fallback else { throw Problem.notFound }
+                return try await fallback(request, context)
+            }
+        } catch {
+            return self.answer(error, context)
+        }
+    }
+
+    private func serve(_ route: Route, _ request: Request, _ context: BaseContext, _ parameters: Parameters) async throws -> Response {
+        var request = request
+        switch self.handlers[route] {
+        case .caller(let handler):
+            let caller = try await self.caller(route, &request, context, parameters)
+            context.note(principal: caller.principal)
+            let metadata: Logger.Metadata = ["organization_id": "\(caller.organizationID)"]
+            let ready = request
+            return try await withLogger(mergingMetadata: metadata) { _ in try await handler(ready, caller) }
+        case .open(let handler):
+            var context = context
+            if self.service != .gateway {
+                let identity = try await self.access.gatewayIdentity(of: &request)
+                context.clientAddress = identity.clientAddress
+            }
+            return try await handler(request, context)
+        case .peer(let handler):
+            guard case .service(let allowed) = route.access else { throw Problem.notFound }
+            let identity = try await self.access.peerIdentity(of: &request, allowed: allowed)
+            context.notes.update { $0.caller = identity.caller }
+            return try await handler(request, PeerContext(identity: identity, requestID: context.requestID, parameters: parameters))
+        case nil: throw Problem.notFound
+        }
+    }
+
+    private func caller(
+        _ route: Route,
+        _ request: inout Request,
+        _ context: BaseContext,
+        _ parameters: Parameters
+    ) async throws -> CallerContext {
+        var identity: InternalIdentity?
+        let principal: Principal?
+        if self.service == .gateway {
+            principal = try await self.authenticator?(request, context, route)
+        } else {
+            identity = try await self.access.gatewayIdentity(of: &request)
+            principal = identity?.principal
+        }
+        guard let principal else { throw Problem(.unauthenticated, "Send a bearer token or an API key.") }
+        try AccessCheck.authorize(principal, for: route.access)
+        return CallerContext(
+            principal: principal,
+            route: route,
+            parameters: parameters,
+            requestID: context.requestID,
+            clientAddress: identity?.clientAddress ?? context.clientAddress,
+            publicURL: identity?.publicURL
+        )
+    }
+
+    private func answer(_ error: any Error, _ context: BaseContext) -> Response {
+        let answer = ErrorAnswer(error)
+        if answer.isUnexpected {
+            // Errors print no parameter values by themselves (Database, Transport, Encryption), so that their details may be logged.
+            Logger.current.error("Request failed", metadata: ["error": "\(String(reflecting: error))"])
+        } else if answer.problem.kind.status >= 500 {
+            Logger.current.warning("Request could not be served", metadata: ["error": "\(error)"])
+        }
+        return answer.problem.response(requestID: context.requestID)
+    }
+
+    private func finish(_ response: inout Response, _ request: Request, _ context: BaseContext) {
+        for (name, value) in context.notes.snapshot.headers { response.headers[name] = value }
+        response.headers[.requestID] = context.requestID
+        if response.headers[.xContentTypeOptions] == nil { response.headers[.xContentTypeOptions] = "nosniff" }
+        if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
+        if response.status == .contentTooLarge { self.hangUp(after: &response, context) }
+    }
+
+    /// A body that was refused for its size is not read to its end: the connection closes behind the answer.
+    private func hangUp(after response: inout Response, _ context: BaseContext) {
+        response.headers[.connection] = "close"
+        let body = response.body
+        let channel = context.channel
+        response.body = ResponseBody(contentLength: body.contentLength) { writer in
+            try await body.write(writer)
+            channel.close(mode: .input, promise: nil)
+        }
+    }
+}

@@ -1,0 +1,79 @@
+package import Hummingbird
+package import Models
+import Synchronization
+
+/// Mounts handlers by the route catalogue: access is checked here from the route, before the handler. In the gateway `authenticate` comes
+/// from accounts; in the other services it is the signed internal identity.
+package struct RouteTable: Sendable {
+    enum Handler: Sendable {
+        case caller(@Sendable (Request, CallerContext) async throws -> Response)
+        case open(@Sendable (Request, BaseContext) async throws -> Response)
+        case peer(@Sendable (Request, PeerContext) async throws -> Response)
+    }
+
+    typealias Authenticator = @Sendable (Request, BaseContext, Route) async throws -> Principal?
+    typealias Fallback = @Sendable (Request, BaseContext) async throws -> Response
+
+    private struct State {
+        var handlers: [Route: Handler] = [:]
+        var authenticator: Authenticator?
+        var fallback: Fallback?
+    }
+
+    private final class Storage: Sendable {
+        let state = Mutex(State())
+    }
+
+    private let service: ServiceName
+    private let storage = Storage()
+
+    package init(service: ServiceName) { self.service = service }
+
+    /// For `.member` and `.user` routes.
+    package func mount(_ route: Route, _ handler: @escaping @Sendable (Request, CallerContext) async throws -> Response) {
+        switch route.access {
+        case .member, .user: self.add(route, .caller(handler))
+        case .anyone, .service: preconditionFailure("\(route.name) has no authenticated caller")
+        }
+    }
+
+    /// For `.anyone` routes.
+    package func mountOpen(_ route: Route, _ handler: @escaping @Sendable (Request, BaseContext) async throws -> Response) {
+        precondition(route.access == .anyone, "\(route.name) is not open to anyone")
+        self.add(route, .open(handler))
+    }
+
+    /// For `.service` routes.
+    package func mountInternal(_ route: Route, _ handler: @escaping @Sendable (Request, PeerContext) async throws -> Response) {
+        guard case .service = route.access else { preconditionFailure("\(route.name) is not internal") }
+        self.add(route, .peer(handler))
+    }
+
+    /// The gateway replaces how callers are known (bearer tokens and keys); nil means nobody, which is answered with 401.
+    package func authenticate(_ authenticator: @escaping @Sendable (Request, BaseContext, Route) async throws -> Principal?) {
+        precondition(self.service == .gateway, "only the gateway knows tokens and keys")
+        self.storage.state.withLock { $0.authenticator = authenticator }
+    }
+
+    /// The gateway serves what it does not own itself.
+    package func fallback(_ handler: @escaping @Sendable (Request, BaseContext) async throws -> Response) {
+        self.storage.state.withLock { $0.fallback = handler }
+    }
+
+    /// Routes of the catalogue that this service owns and has not mounted.
+    package var unmounted: [Route] {
+        let mounted = self.storage.state.withLock { Set($0.handlers.keys) }
+        return RouteCatalogue.all.filter { $0.service == self.service && !mounted.contains($0) }
+    }
+
+    private func add(_ route: Route, _ handler: Handler) {
+        precondition(route.service == self.service, "\(route.name) belongs to \(route.service.rawValue)")
+        precondition(RouteCatalogue.all.contains(route), "\(route.name) is not in the route catalogue")
+        let isNew = self.storage.state.withLock { $0.handlers.updateValue(handler, forKey: route) == nil }
+        precondition(isNew, "\(route.name) is mounted twice")
+    }
+
+    var mounted: (handlers: [Route: Handler], authenticator: Authenticator?, fallback: Fallback?) {
+        self.storage.state.withLock { ($0.handlers, $0.authenticator, $0.fallback) }
+    }
+}

@@ -1,0 +1,234 @@
+import Database
+package import Logging
+import Metrics
+import ServiceLifecycle
+import Synchronization
+
+/// Claims work and does it, a bounded number at once, until graceful shutdown; then it waits for what is in hand (and cancels it when
+/// the grace is over) and hands the rest back. A claim must be a fenced UPDATE … FOR UPDATE SKIP LOCKED.
+package struct WorkLoop<Item: Sendable>: Service {
+    let name: String
+    let wake: WakeSignal
+    let poll: Duration
+    let concurrency: Int
+    let logger: Logger
+    let claim: @Sendable (_ limit: Int) async throws -> [Item]
+    let work: @Sendable (Item) async throws -> Void
+    let handBack: (@Sendable (Item) async throws -> Void)?
+    /// How long work in hand may go on after a graceful shutdown began.
+    package var grace: Duration = .seconds(15)
+    package var backoff = Backoff()
+
+    /// - claim: takes at most `limit` items; fewer than that means that nothing more is due.
+    /// - work: an error is logged and counted; what becomes of the item is the closure's own matter (its row, its lease).
+    /// - handBack: gives up a claim that shutdown left undone or cancelled, so that another replica need not wait for its lease.
+    package init(
+        _ name: String,
+        wake: WakeSignal,
+        poll: Duration,
+        concurrency: Int,
+        logger: Logger,
+        claim: @escaping @Sendable (_ limit: Int) async throws -> [Item],
+        work: @escaping @Sendable (Item) async throws -> Void,
+        handBack: (@Sendable (Item) async throws -> Void)? = nil
+    ) {
+        self.name = name
+        self.wake = wake
+        self.poll = poll
+        self.concurrency = max(1, concurrency)
+        self.logger = logger
+        self.claim = claim
+        self.work = work
+        self.handBack = handBack
+    }
+
+    package func run() async throws {
+        let state = WorkLoopState()
+        let bell = Doorbell()
+        self.wake.add(bell) {
+            state.update { $0.isDue = true }
+            bell.ring()
+        }
+        defer { self.wake.remove(bell) }
+        try await withGracefulShutdownHandler {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await self.ringOnPoll(state, bell) }
+                group.addTask { await self.ringOnNotification(state, bell) }
+                try await self.claimUntilStopped(state, bell, &group)
+                try await self.waitForWorkInHand(state, bell, &group)
+                group.cancelAll()
+            }
+        } onGracefulShutdown: {
+            state.update { $0.isStopping = true }
+            bell.ring()
+        }
+    }
+
+    private func claimUntilStopped(
+        _ state: WorkLoopState,
+        _ bell: Doorbell,
+        _ group: inout ThrowingTaskGroup<Void, any Error>
+    ) async throws {
+        var rings = bell.rings.makeAsyncIterator()
+        while !state.snapshot.isStopping {
+            let free = self.concurrency - state.snapshot.inHand
+            guard free > 0, state.takeDue() else {
+                guard await rings.next() != nil else { throw CancellationError() }
+                continue
+            }
+            let items = await self.claimOnce(free, state)
+            try Task.checkCancellation()
+            for item in items {
+                state.update { $0.inHand += 1 }
+                group.addTask { await self.handle(item, state, bell) }
+            }
+            if items.count >= free { state.update { $0.isDue = true } }
+            await self.rest(state)
+        }
+    }
+
+    private func claimOnce(_ limit: Int, _ state: WorkLoopState) async -> [Item] {
+        do {
+            let items = try await self.claim(limit)
+            state.update { $0.claimFailures = 0 }
+            return items
+        } catch {
+            guard !Task.isCancelled else { return [] }
+            let failures = state.update { state in
+                state.claimFailures += 1
+                state.isDue = true
+                return state.claimFailures
+            }
+            self.count("claim_failed")
+            self.logger.warning(
+                "Claiming work failed",
+                metadata: ["loop": "\(self.name)", "failures": "\(failures)", "error": "\(error)"]
+            )
+            return []
+        }
+    }
+
+    /// After failures the loop rests, longer each time; a shutdown ends the rest at once.
+    private func rest(_ state: WorkLoopState) async {
+        let failures = max(state.snapshot.claimFailures, state.snapshot.workFailures)
+        guard failures > 0, !state.snapshot.isStopping else { return }
+        let delay = self.backoff.delay(afterFailures: failures)
+        await cancelWhenGracefulShutdown {
+            try? await Task.sleep(for: delay)
+        }
+    }
+
+    private func handle(_ item: Item, _ state: WorkLoopState, _ bell: Doorbell) async {
+        let start = ContinuousClock.now
+        do {
+            if state.snapshot.isStopping, let handBack {
+                try await handBack(item)
+                self.count("handed_back")
+            } else {
+                try await self.workUntilGraceEnds(item, state)
+                state.update { $0.workFailures = 0 }
+                self.count("done")
+            }
+        } catch {
+            await self.settle(item, after: error, state)
+        }
+        Metrics.Timer(label: "work_duration", dimensions: [("loop", self.name)]).record(duration: ContinuousClock.now - start)
+        state.update { $0.inHand -= 1 }
+        bell.ring()
+    }
+
+    /// The work runs in a child of its own, so that the end of the grace cancels it but not the handing back.
+    private func workUntilGraceEnds(_ item: Item, _ state: WorkLoopState) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.work(item) }
+            group.addTask {
+                try await state.graceOver.wait()
+                throw CancellationError()
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func settle(_ item: Item, after error: any Error, _ state: WorkLoopState) async {
+        guard state.graceOver.isOpen || Task.isCancelled else {
+            state.update { $0.workFailures += 1 }
+            self.count("failed")
+            self.logger.error("Work failed", metadata: ["loop": "\(self.name)", "error": "\(String(reflecting: error))"])
+            return
+        }
+        self.count("cancelled")
+        do {
+            try await self.handBack?(item)
+        } catch {
+            self.logger.warning("Handing work back failed", metadata: ["loop": "\(self.name)", "error": "\(error)"])
+        }
+    }
+
+    private func waitForWorkInHand(
+        _ state: WorkLoopState,
+        _ bell: Doorbell,
+        _ group: inout ThrowingTaskGroup<Void, any Error>
+    ) async throws {
+        let grace = self.grace
+        group.addTask {
+            try await Task.sleep(for: grace)
+            state.graceOver.open()
+        }
+        var rings = bell.rings.makeAsyncIterator()
+        while state.snapshot.inHand > 0 {
+            guard await rings.next() != nil else { throw CancellationError() }
+        }
+    }
+
+    /// NOTIFYs of other replicas and of committed transactions. All loops of a process share one listening connection; where there is none
+    /// the stream ends, and polling remains.
+    private func ringOnNotification(_ state: WorkLoopState, _ bell: Doorbell) async {
+        for await _ in self.wake.database.listen([self.wake.channel]) {
+            state.update { $0.isDue = true }
+            bell.ring()
+        }
+    }
+
+    private func ringOnPoll(_ state: WorkLoopState, _ bell: Doorbell) async throws {
+        while true {
+            try await Task.sleep(for: Backoff.jittered(self.poll))
+            state.update { $0.isDue = true }
+            bell.ring()
+        }
+    }
+
+    private func count(_ outcome: String) {
+        Metrics.Counter(label: "work_items", dimensions: [("loop", self.name), ("outcome", outcome)]).increment()
+    }
+}
+
+/// What the tasks of one loop share.
+final class WorkLoopState: Sendable {
+    struct Values: Sendable {
+        /// There may be something to claim.
+        var isDue = true
+        var isStopping = false
+        var inHand = 0
+        var claimFailures = 0
+        var workFailures = 0
+    }
+
+    let graceOver = Gate()
+    private let values = Mutex(Values())
+
+    var snapshot: Values { self.values.withLock { $0 } }
+
+    @discardableResult
+    func update<Result: Sendable>(_ change: (inout sending Values) -> sending Result) -> Result {
+        self.values.withLock { change(&$0) }
+    }
+
+    /// Reads the flag and lowers it: a wake-up that comes during the claim raises it again.
+    func takeDue() -> Bool {
+        self.values.withLock { values in
+            defer { values.isDue = false }
+            return values.isDue
+        }
+    }
+}

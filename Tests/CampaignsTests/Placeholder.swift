@@ -1,5 +1,0 @@
-import Testing
-
-@Suite struct CampaignsPlaceholder {
-    @Test func placeholder() {}
-}

@@ -1,5 +1,0 @@
-import Testing
-
-@Suite struct EncryptionPlaceholder {
-    @Test func placeholder() {}
-}
