@@ -1,6 +1,7 @@
 import Hummingbird
 import Models
 import ServiceKit
+import ServiceLifecycle
 
 /// The gateway's parts, put together.
 struct Gateway: Sendable {
@@ -11,7 +12,8 @@ struct Gateway: Sendable {
     private let keys: APIKeyRoutes
     private let audit: AuditRoutes
     private let proxy: ReverseProxy
-    private let workers: [Assembly.Worker]
+    /// What runs beside the server.
+    let workers: [(name: String, service: any Service)]
 
     init(_ house: House, _ configuration: GatewayConfiguration) throws {
         let database = house.database
@@ -56,18 +58,17 @@ struct Gateway: Sendable {
             security: self.security,
             publicURL: house.configuration.publicURL,
             maximumRequestBytes: configuration.maximumRequestBytes,
-            client: house.client,
-            logger: house.logger
+            client: house.client
         )
         self.workers = [
-            Assembly.Worker("revocation feed", try RevocationFeed(database: database, cache: cache, logger: house.logger)),
-            Assembly.Worker("last use of keys", lastUsed),
-            Assembly.Worker("sweeper", Sweeper(database: database, logger: house.logger)),
+            ("revocation_feed", try RevocationFeed(database: database, cache: cache, logger: house.logger)),
+            ("key_uses", lastUsed),
+            ("sweeper", Sweeper(database: database, logger: house.logger)),
         ]
     }
 
     func assembly() -> Assembly {
-        Assembly(workers: self.workers) { table in
+        Assembly(workers: self.workers.map { Assembly.Worker($0.name, $0.service) }) { table in
             table.authenticate { request, context, route in
                 self.security.add(to: context)
                 return try await self.guardian.admit(request, context, route)

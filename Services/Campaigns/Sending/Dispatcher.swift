@@ -11,7 +11,7 @@ struct Dispatcher: Sendable {
         /// Of a claim; the calls of a batch end at three quarters of it.
         var lease: Duration
         var refusals: Int
-        /// POSTs of one batch that may break or find nobody before it is handed back.
+        /// POSTs of one batch that may break or leave messages unanswered before it is handed back.
         var failures = 3
         var bodyBytes = 8 << 20
         /// How long outcomes gather before they are written together.
@@ -118,7 +118,9 @@ struct Dispatcher: Sendable {
             switch end {
             case .complete: asked.mayBeSent = true
             case .broken: asked.mayBeSent = true
-            case .unavailable(_, let retryAfter): asked.delay = max(asked.delay, retryAfter ?? 0)
+            case .unavailable(_, let retryAfter):
+                asked.delay = max(asked.delay, retryAfter ?? 0)
+                return try await self.gaveUp(end, batch, asked)
             case .refused(let detail):
                 try await self.refused(detail, batch)
                 return asked

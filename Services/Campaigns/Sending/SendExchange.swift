@@ -24,10 +24,9 @@ struct SendExchange: Sendable {
         let response: HTTPClientResponse
         do {
             response = try await self.open(body, within: limit)
-        } catch let error as TransportError {
-            return error.surelyNotSent ? .unavailable(error.kind.rawValue, retryAfter: nil) : .broken(error.kind.rawValue)
-        } catch let problem as Problem {
-            return .unavailable(problem.kind.rawValue, retryAfter: problem.retryAfter.map(Double.init))
+        } catch let error as ServiceCallError {
+            guard error.kind == .notSent else { return .broken("\(error.kind)") }
+            return .unavailable("not_reached", retryAfter: error.retryAfter.map(Double.init))
         }
         guard response.head.status == .ok else { return try await Self.refusal(response) }
         var reader = OutcomeLines()
