@@ -17,7 +17,7 @@ struct HubSpotWriteRoutes: Sendable {
 
     private func create(_ request: Request) async throws -> Response {
         let properties = try Self.properties(try await request.json())
-        let contact = try self.hubSpot.change { account throws(HubSpotError) in
+        let contact = try self.hubSpot.change { account in
             if let email = properties["email"], let known = account.find(email: email) { throw .exists(known.id) }
             return account.create(properties.filter { !$0.value.isEmpty }, now: Clock.now())
         }
@@ -27,7 +27,7 @@ struct HubSpotWriteRoutes: Sendable {
     private func update(_ request: Request, _ key: String) async throws -> Response {
         let property = request.query("idProperty")
         let properties = try Self.properties(try await request.json())
-        let contact = try self.hubSpot.change { account throws(HubSpotError) in
+        let contact = try self.hubSpot.change { account in
             let contact = try account.require(key, by: property)
             guard !contact.isArchived else { throw .notFound }
             if let email = properties["email"], let known = account.find(email: email), known.id != contact.id { throw .exists(known.id) }
@@ -38,7 +38,7 @@ struct HubSpotWriteRoutes: Sendable {
 
     /// 204 also for what is archived already, as HubSpot has it.
     private func archive(_ key: String) throws -> Response {
-        try self.hubSpot.change { account throws(HubSpotError) in
+        try self.hubSpot.change { account in
             let contact = try account.require(key, by: nil)
             if !contact.isArchived { account.archive(contact, now: Clock.now()) }
         }
