@@ -5,6 +5,7 @@ import ServiceLifecycle
 
 /// The gateway's parts, put together.
 struct Gateway: Sendable {
+    let cache: CredentialCache
     private let security: SecurityHeaders
     private let guardian: RequestGuard
     private let accounts: AccountRoutes
@@ -28,6 +29,7 @@ struct Gateway: Sendable {
             refreshSeconds: configuration.refreshTokenSeconds
         )
         let cache = CredentialCache(capacity: configuration.authCacheEntries, lifetime: configuration.authCacheLifetime)
+        self.cache = cache
         let lastUsed = LastUsed(store: keyStore, logger: house.logger)
         let limits = TierLimits(standard: Int64(configuration.defaultRateLimit), premium: Int64(configuration.premiumRateLimit))
         self.security = SecurityHeaders(publicURL: house.configuration.publicURL)

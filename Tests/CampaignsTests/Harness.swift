@@ -123,3 +123,8 @@ func withHarness(_ body: @Sendable (Harness) async throws -> Void) async throws 
 func settlement(_ message: ClaimedMessage, _ state: MessageState) -> Settlement {
     Settlement(contactID: message.contactID, fence: message.fence, state: state)
 }
+
+/// Ids are written as numbers in tests.
+extension ID: ExpressibleByIntegerLiteral {
+    package init(integerLiteral value: Int64) { self.init(value) }
+}

@@ -102,7 +102,8 @@ import Testing
 
     @Test func everyFaultIsNamedAtOnce() throws {
         let body: JSONValue = [
-            "name": "", "scopes": ["everything"], "role": "king", "rate_limit": 0, "expires_at": "2020-01-01T00:00:00Z", "organization_id": 9,
+            "name": "", "scopes": ["everything"], "role": "king", "rate_limit": 0, "expires_at": "2020-01-01T00:00:00Z",
+            "organization_id": 9,
         ]
         let pointers = try self.faults(body, self.maker(.owner))
         #expect(Set(pointers) == ["/name", "/scopes", "/role", "/rate_limit", "/expires_at", "/organization_id"])

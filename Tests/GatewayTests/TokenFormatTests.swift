@@ -32,7 +32,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "swb_live_", "sat_0", "Bearer", "swb_prod_000000000000000000000000000000000000000", "sat_" + String(repeating: "é", count: 38)])
+    @Test(arguments: [
+        "", "swb_live_", "sat_0", "Bearer", "swb_prod_000000000000000000000000000000000000000", "sat_" + String(repeating: "é", count: 38),
+    ])
     func otherTextIsNone(_ text: String) {
         #expect(TokenFormat.kind(of: text) == nil)
     }

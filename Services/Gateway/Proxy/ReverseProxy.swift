@@ -37,8 +37,9 @@ struct ReverseProxy: Sendable {
         let principal = try await self.guardian.admit(request, context, route)
         if let principal { context.note(principal: principal) }
         try route.authorize(principal)
-        try IdempotencyKeyForm.check(request.headers)
-        let body = try await ForwardedBody.make(request, maximum: self.maximumRequestBytes)
+        // Only the form is checked here; what the key means is the owning service's business.
+        if let key = request.headers[.idempotencyKey] { _ = try IdempotencyKey(header: key) }
+        let body = try await ForwardedBody.make(request, context, maximum: self.maximumRequestBytes)
         let admitted = AdmittedRequest(route: route, principal: principal, body: body)
         return self.response(try await self.send(request, target, admitted, context))
     }

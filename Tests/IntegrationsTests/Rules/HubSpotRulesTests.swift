@@ -72,22 +72,22 @@ import Testing
 
     @Test func aSearchGoesOnAtTheLastTimeSeen() {
         let seen = [(time: Int64(1_000_000), id: Int64(1)), (time: 2_000_000, id: 2)]
-        let next = HubSpotSearch.next(after: .changes(from: 500_000, since: 500_000), seen: seen, limit: 2)
+        let next = HubSpotSearch.next(after: .changes(from: 500_000, since: 500_000), seen: seen, hasMore: true)
         #expect(next == .changes(from: 2_000_000, since: 1_700_000))
     }
 
     @Test func aTieIsReadById() {
         let seen = [(time: Int64(7), id: Int64(4)), (time: 7, id: 3)]
-        #expect(HubSpotSearch.next(after: .changes(from: 7, since: 7), seen: seen, limit: 2) == .tied(at: 7, above: 0, since: 7))
-        #expect(HubSpotSearch.next(after: .tied(at: 7, above: 0, since: 7), seen: seen, limit: 2) == .tied(at: 7, above: 4, since: 7))
-        #expect(HubSpotSearch.next(after: .tied(at: 7, above: 4, since: 7), seen: [], limit: 2) == .changes(from: 8, since: 7))
+        #expect(HubSpotSearch.next(after: .changes(from: 7, since: 7), seen: seen, hasMore: true) == .tied(at: 7, above: 0, since: 7))
+        #expect(HubSpotSearch.next(after: .tied(at: 7, above: 0, since: 7), seen: seen, hasMore: true) == .tied(at: 7, above: 4, since: 7))
+        #expect(HubSpotSearch.next(after: .tied(at: 7, above: 4, since: 7), seen: [], hasMore: false) == .changes(from: 8, since: 7))
     }
 
     @Test func aQuietAccountDoesNotDriftIntoThePast() {
-        let quiet = HubSpotSearch.next(after: .changes(from: 900_000, since: 900_000), seen: [], limit: 2)
+        let quiet = HubSpotSearch.next(after: .changes(from: 900_000, since: 900_000), seen: [], hasMore: false)
         #expect(quiet == .archived(after: nil, since: 900_000, endsFullPass: false))
         let seen = [(time: Int64(1_000_000), id: Int64(1))]
-        let same = HubSpotSearch.next(after: .changes(from: 900_000, since: 900_000), seen: seen, limit: 2)
+        let same = HubSpotSearch.next(after: .changes(from: 900_000, since: 900_000), seen: seen, hasMore: false)
         #expect(same == .archived(after: nil, since: 900_000, endsFullPass: false))
     }
 
@@ -108,7 +108,7 @@ import Testing
             if case .archived = cursor { break }
             let answered = Array(page.prefix(3))
             seen.formUnion(answered.map(\.id))
-            cursor = HubSpotSearch.next(after: cursor, seen: answered, limit: 3)
+            cursor = HubSpotSearch.next(after: cursor, seen: answered, hasMore: page.count > 3)
             // One that was not read yet changes: under an offset the others would slide past the reader.
             let index = Int.random(in: contacts.indices, using: &random)
             if Bool.random(using: &random), contacts[index].time < 10_000_000 { contacts[index].time = 4_000_000 + contacts[index].id }

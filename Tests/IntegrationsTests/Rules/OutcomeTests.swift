@@ -21,6 +21,12 @@ import Transport
         #expect(result.providerMessageID == (outcome == .accepted ? "<k@d>" : nil))
     }
 
+    @Test func aRefusedSenderIsNoFaultOfTheRecipient() {
+        let result = SMTPOutcome.result(of: TestReplies.smtp(550, "no", at: .sender), messageID: "<k@d>", hiding: [])
+        #expect(result.outcome == .notSent)
+        #expect(result.halts)
+    }
+
     @Test(arguments: [
         (202, SendResult.Outcome.accepted, false, false), (200, .accepted, false, false), (400, .rejected, false, false),
         (413, .rejected, false, false), (401, .notSent, true, true), (403, .notSent, true, true), (404, .notSent, true, false),

@@ -106,7 +106,7 @@ struct HubSpotContactSource: ContactSource {
             }
             return (time: time, id: id)
         }
-        var result = try Self.result(page, next: HubSpotSearch.next(after: cursor, seen: seen, limit: limit))
+        var result = try Self.result(page, next: HubSpotSearch.next(after: cursor, seen: seen, hasMore: page.after != nil))
         result.pause = Self.searchPause
         return result
     }

@@ -94,19 +94,19 @@ struct HubSpotSearch: Sendable, Equatable {
 
     /// Where the search goes on after a page; when nothing is left, the archived contacts come.
     /// - seen: time and id of each contact of the page.
-    static func next(after cursor: HubSpotCursor, seen: [(time: Int64, id: Int64)], limit: Int) -> HubSpotCursor {
-        let isFull = seen.count >= limit
+    /// - hasMore: the provider has more for this search.
+    static func next(after cursor: HubSpotCursor, seen: [(time: Int64, id: Int64)], hasMore: Bool) -> HubSpotCursor {
         let newest = seen.map(\.time).max()
         // Only ever forward: an account where nothing happens must not drift into the past.
         func advanced(_ since: Int64) -> Int64 { newest.map { max(since, $0 - Self.overlap) } ?? since }
         switch cursor {
         case .changes(let from, let since):
-            guard isFull, let newest else { return .archived(after: nil, since: advanced(since), endsFullPass: false) }
+            guard hasMore, let newest else { return .archived(after: nil, since: advanced(since), endsFullPass: false) }
             // Every contact of the page carries the time that it began at: by time alone the search would stand still.
             return newest > from
                 ? .changes(from: newest, since: advanced(since)) : .tied(at: from, above: 0, since: advanced(since))
         case .tied(let at, let above, let since):
-            guard isFull, let highest = seen.map(\.id).max(), highest > above else {
+            guard hasMore, let highest = seen.map(\.id).max(), highest > above else {
                 return .changes(from: at + 1, since: advanced(since))
             }
             return .tied(at: at, above: highest, since: advanced(since))
