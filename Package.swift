@@ -65,8 +65,6 @@ let package = Package(
         .executable(name: "webhooks", targets: ["Webhooks"]),
         .executable(name: "sandbox", targets: ["Sandbox"]),
         .executable(name: "launcher", targets: ["Launcher"]),
-        // Tests/Benchmarks, a package of its own, builds on these.
-        .library(name: "SwitchboardShared", targets: ["Models", "Encryption", "Database", "Transport"]),
     ],
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1", traits: []),
@@ -105,6 +103,7 @@ let package = Package(
             name: "Sandbox",
             dependencies: [hummingbird, lifecycle, logging, httpTypes, nioCore, arguments, "Models", "Encryption"],
             path: "Tests/Sandbox",
+            exclude: ["README.md"],
             swiftSettings: strict
         ),
         .target(

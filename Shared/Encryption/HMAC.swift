@@ -38,8 +38,7 @@ package final class HMACKey: Sendable {
     private let contexts: ContextPool<KeyedMAC>
 
     package init(_ algorithm: HMAC.Algorithm, key: [UInt8]) throws {
-        var copy = key
-        let key = SecretBytes(taking: &copy)
+        let key = SecretBytes(copying: key)
         let make: @Sendable () throws -> KeyedMAC = { try key.withBytes { try KeyedMAC(algorithm, key: $0) } }
         self.contexts = ContextPool(make: make)
         // The first context is made now, so that a bad key is refused here and not at its first use.

@@ -9,7 +9,7 @@ struct KeyMaterial {
 
     private let name: String
     private let text: String
-    private let raw: [UInt8]?
+    private var raw: [UInt8]?
 
     /// - Throws: ``EncryptionError`` of kind `weakKey` where there is nothing.
     init(_ secret: Secret, name: String) throws {
@@ -22,13 +22,14 @@ struct KeyMaterial {
     private static func decode(_ text: String) -> [UInt8]? {
         let standard = text.replacing("-", with: "+").replacing("_", with: "/")
         let padded = standard.utf8.count % 4 == 0 ? standard : standard + String(repeating: "=", count: 4 - standard.utf8.count % 4)
-        guard let data = Data(base64Encoded: padded), data.count == AESGCM.keyLength else { return nil }
+        guard var data = Data(base64Encoded: padded), data.count == AESGCM.keyLength else { return nil }
+        defer { data.resetBytes(in: data.startIndex..<data.endIndex) }
         return [UInt8](data)
     }
 
-    /// The master key: the raw bytes, or scrypt of the passphrase.
-    func bytes() throws -> SecretBytes {
-        if var raw = self.raw { return SecretBytes(taking: &raw) }
+    /// The master key: the raw bytes, which leave this value, or scrypt of the passphrase.
+    mutating func takeKey() throws -> SecretBytes {
+        if var raw = self.raw.take() { return SecretBytes(taking: &raw) }
         return try Stretching.shared.stretch(self.text)
     }
 

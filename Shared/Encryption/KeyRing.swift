@@ -14,9 +14,9 @@ package struct KeyRing: Sendable {
         var masters: [MasterKey] = []
         for (index, secret) in ([current] + previous).enumerated() {
             let name = index == 0 ? "ENCRYPTION_KEY" : "key \(index) of ENCRYPTION_KEYS_PREVIOUS"
-            let material = try KeyMaterial(secret, name: name)
+            var material = try KeyMaterial(secret, name: name)
             if !development { try material.refuseWeakness() }
-            let master = try MasterKey(try material.bytes())
+            let master = try MasterKey(try material.takeKey())
             guard !masters.contains(where: { $0.id == master.id }) else {
                 throw EncryptionError(kind: .weakKey, detail: "\(name) is given twice")
             }

@@ -12,6 +12,12 @@ final class SecretBytes: @unchecked Sendable {
         bytes.wipe()
     }
 
+    /// For a key that its owner keeps: only this copy is wiped.
+    init(copying bytes: [UInt8]) {
+        self.storage = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+        self.storage.copyBytes(from: bytes)
+    }
+
     deinit {
         OPENSSL_cleanse(self.storage.baseAddress, self.storage.count)
         self.storage.deallocate()
@@ -19,11 +25,6 @@ final class SecretBytes: @unchecked Sendable {
 
     func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try body(UnsafeRawBufferPointer(self.storage))
-    }
-
-    static func isEqual(_ left: SecretBytes, _ right: SecretBytes) -> Bool {
-        left.storage.count == right.storage.count
-            && CRYPTO_memcmp(left.storage.baseAddress, right.storage.baseAddress, left.storage.count) == 0
     }
 }
 

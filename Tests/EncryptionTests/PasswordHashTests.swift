@@ -60,13 +60,13 @@ import Testing
     @Test func nothingTakesAsLongAsACheck() async throws {
         let hash = try await PasswordHash.make(Secret("x"))
         let clock = ContinuousClock()
-        // The quietest of some runs: other tests share the machine.
+        // The quietest of some runs, and a wide margin: other tests share the machine. Skipping the work would be a thousand times quicker.
         var (real, nothing) = (Duration.seconds(1000), Duration.seconds(1000))
         for _ in 0..<3 {
             real = min(real, try await clock.measure { _ = try await PasswordHash.check(Secret("y"), against: hash) })
             nothing = min(nothing, try await clock.measure { try await PasswordHash.checkNothing(Secret("y")) })
         }
-        #expect(nothing > real / 2 && nothing < real * 2, "real \(real), nothing \(nothing)")
+        #expect(nothing > real / 4 && nothing < real * 4, "real \(real), nothing \(nothing)")
     }
 
     // MARK: - Threads

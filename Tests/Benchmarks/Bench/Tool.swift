@@ -1,0 +1,34 @@
+import Foundation
+
+/// A command-line peer: pgbench, psql, wrk, openssl.
+enum Tool {
+    struct Failure: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    /// What it wrote to standard output.
+    static func run(_ name: String, _ arguments: [String]) throws -> String {
+        let process = Process()
+        let (output, errors) = (Pipe(), Pipe())
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [name] + arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        // Errors are a few lines, far less than a pipe holds: reading them second cannot block.
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw Failure(description: "\(name) failed: \(complaint.suffix(500))") }
+        return text
+    }
+
+    /// The number after `label` in a tool's report.
+    static func number(after label: String, in text: String) throws -> Double {
+        guard let range = text.range(of: label),
+            let number = Double(text[range.upperBound...].drop { $0 == " " || $0 == "\t" }.prefix { $0.isNumber || $0 == "." })
+        else { throw Failure(description: "no '\(label)' in: \(text.suffix(500))") }
+        return number
+    }
+}

@@ -1,0 +1,58 @@
+import HTTPTypes
+import Logging
+import Testing
+
+@testable import Transport
+
+/// A client for one test, shut down at its end.
+func withClient<Result>(
+    _ configuration: HTTPClient.Configuration = .inside(),
+    _ body: (HTTPClient) async throws -> Result
+) async throws -> Result {
+    let client = HTTPClient(configuration, logger: Logger(label: "test"))
+    do {
+        let result = try await body(client)
+        await client.shutdown(within: .zero)
+        return result
+    } catch {
+        await client.shutdown(within: .zero)
+        throw error
+    }
+}
+
+extension HTTPClient {
+    /// Status and body as text.
+    func text(_ request: HTTPClientRequest) async throws -> (status: Int, body: String) {
+        let response = try await self.send(request)
+        return (response.head.status.code, String(decoding: try await response.collect(upTo: 64 << 20), as: UTF8.self))
+    }
+
+    func get(_ url: String, timeouts: Timeouts = Timeouts()) async throws -> (status: Int, body: String) {
+        try await self.text(HTTPClientRequest(.get, url, timeouts: timeouts))
+    }
+}
+
+/// The transport error that the work throws.
+func transportError(_ work: () async throws -> some Any) async -> TransportError? {
+    do {
+        _ = try await work()
+        Issue.record("nothing was thrown")
+        return nil
+    } catch let error as TransportError {
+        return error
+    } catch {
+        Issue.record("another error was thrown: \(error)")
+        return nil
+    }
+}
+
+/// Waits for a condition that another thread brings about, yielding in between.
+func eventually(_ condition: () -> Bool) async -> Bool {
+    let clock = ContinuousClock()
+    let end = clock.now.advanced(by: .seconds(10))
+    while clock.now < end {
+        if condition() { return true }
+        await Task.yield()
+    }
+    return condition()
+}

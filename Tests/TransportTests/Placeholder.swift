@@ -1,5 +1,0 @@
-import Testing
-
-@Suite struct TransportPlaceholder {
-    @Test func placeholder() {}
-}

@@ -1,0 +1,206 @@
+import Foundation
+import Synchronization
+
+/// A TCP server on 127.0.0.1 whose every connection runs a script on a thread of its own: raw sockets, so that a test decides each byte.
+final class ScriptedServer: Sendable {
+    let port: UInt16
+    private let listener: Int32
+    private let accepted = Mutex<[Peer]>([])
+
+    /// - script: called for each connection in turn with its number from 0; the connection is closed when it returns.
+    init(_ script: @escaping @Sendable (Peer, Int) -> Void) throws {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                bind(listener, pointer, length) == 0 && listen(listener, 1024) == 0 && getsockname(listener, pointer, &length) == 0
+            }
+        }
+        guard bound else { throw POSIXError(.EADDRINUSE) }
+        self.listener = listener
+        self.port = UInt16(bigEndian: address.sin_port)
+        Thread.detachNewThread { [self] in
+            var number = 0
+            while true {
+                let descriptor = accept(listener, nil, nil)
+                guard descriptor >= 0 else { return }
+                let peer = Peer(descriptor)
+                self.accepted.withLock { $0.append(peer) }
+                let current = number
+                number += 1
+                Thread.detachNewThread {
+                    script(peer, current)
+                    peer.close()
+                }
+            }
+        }
+    }
+
+    /// Connections taken so far.
+    var connections: Int { self.accepted.withLock { $0.count } }
+
+    /// Closes every connection and takes no more.
+    func stop() {
+        shutdown(self.listener, Int32(SHUT_RDWR))
+        Glibc.close(self.listener)
+        for peer in self.accepted.withLock({ $0 }) { peer.cut() }
+    }
+
+    var url: String { "http://127.0.0.1:\(self.port)" }
+}
+
+/// The server's end of a connection.
+final class Peer: Sendable {
+    struct Request {
+        var line: String
+        var headers: [String: String]
+        var body: [UInt8]
+    }
+
+    private let descriptor: Int32
+    private let isClosed = Mutex(false)
+    private let buffer = Mutex<[UInt8]>([])
+
+    init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+    /// nil at the end.
+    func readLine() -> String? {
+        while true {
+            let line: String? = self.buffer.withLock { buffer in
+                guard let end = buffer.firstIndex(of: 0x0a) else { return nil }
+                let line = String(decoding: buffer[..<end], as: UTF8.self)
+                buffer.removeSubrange(...end)
+                return line.hasSuffix("\r") ? String(line.dropLast()) : line
+            }
+            if let line { return line }
+            guard self.fill() else { return nil }
+        }
+    }
+
+    func read(_ count: Int) -> [UInt8]? {
+        while self.buffer.withLock({ $0.count }) < count {
+            guard self.fill() else { return nil }
+        }
+        return self.buffer.withLock { buffer in
+            defer { buffer.removeFirst(count) }
+            return [UInt8](buffer[..<count])
+        }
+    }
+
+    /// Waits until the other side closes, reading whatever comes.
+    func readToEnd() {
+        while self.fill() { self.buffer.withLock { $0.removeAll() } }
+    }
+
+    private func fill() -> Bool {
+        var bytes = [UInt8](repeating: 0, count: 65536)
+        let count = recv(self.descriptor, &bytes, bytes.count, 0)
+        guard count > 0 else { return false }
+        self.buffer.withLock { $0 += bytes[..<count] }
+        return true
+    }
+
+    /// False when the other side has gone.
+    @discardableResult
+    func write(_ text: String) -> Bool { self.write(Array(text.utf8)) }
+
+    @discardableResult
+    func write(_ bytes: [UInt8]) -> Bool {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes { send(self.descriptor, $0.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL)) }
+            guard count > 0 else { return false }
+            sent += count
+        }
+        return true
+    }
+
+    /// nil when the connection ended first.
+    func readHead() -> Request? {
+        guard let line = self.readLine() else { return nil }
+        var headers: [String: String] = [:]
+        while let header = self.readLine() {
+            if header.isEmpty { return Request(line: line, headers: headers, body: []) }
+            guard let colon = header.firstIndex(of: ":") else { continue }
+            let value = header[header.index(after: colon)...].drop { $0 == " " }
+            headers[header[..<colon].lowercased()] = String(value)
+        }
+        return nil
+    }
+
+    /// Head and body, by Content-Length or chunks.
+    func readRequest() -> Request? {
+        guard var request = self.readHead() else { return nil }
+        if request.headers["transfer-encoding"] == "chunked" {
+            while let size = self.readLine().flatMap({ Int($0, radix: 16) }) {
+                guard let chunk = self.read(size), self.readLine() != nil else { return nil }
+                if size == 0 { return request }
+                request.body += chunk
+            }
+            return nil
+        }
+        guard let body = self.read(request.headers["content-length"].flatMap { Int($0) } ?? 0) else { return nil }
+        request.body = body
+        return request
+    }
+
+    func respond(_ status: String = "200 OK", headers: String = "", body: String = "") {
+        self.write("HTTP/1.1 \(status)\r\n\(headers)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+    }
+
+    /// An abrupt end: RST where the system allows.
+    func reset() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(self.descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+        self.close()
+    }
+
+    /// Ends both directions; the script's own reads and writes then fail.
+    func cut() {
+        self.isClosed.withLock { isClosed in
+            if !isClosed { shutdown(self.descriptor, Int32(SHUT_RDWR)) }
+        }
+    }
+
+    func close() {
+        self.isClosed.withLock { isClosed in
+            if !isClosed { Glibc.close(self.descriptor) }
+            isClosed = true
+        }
+    }
+}
+
+/// Something to wait for without sleeping.
+final class Signal: Sendable {
+    private let semaphore = Mutex<(isSet: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
+    private let condition = DispatchSemaphore(value: 0)
+
+    func set() {
+        let waiters = self.semaphore.withLock { state in
+            state.isSet = true
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+        self.condition.signal()
+    }
+
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let isSet = self.semaphore.withLock { state in
+                if !state.isSet { state.waiters.append(continuation) }
+                return state.isSet
+            }
+            if isSet { continuation.resume() }
+        }
+    }
+
+    /// For a script's thread.
+    func block() {
+        self.condition.wait()
+        self.condition.signal()
+    }
+}
