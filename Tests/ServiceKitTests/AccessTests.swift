@@ -4,6 +4,7 @@ import Logging
 import Models
 import ServiceKit
 import Testing
+import Transport
 
 /// Who gets in where: every kind of `Route.Access` beside every kind of caller, over real sockets.
 @Suite struct AccessTests {

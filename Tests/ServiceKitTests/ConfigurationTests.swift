@@ -66,7 +66,11 @@ import Testing
     }
 
     @Test func noFaultShowsAValue() throws {
-        let faults = try #require(self.faults { $0["INTERNAL_KEY_GATEWAY"] = "hunter2"; $0["DATABASE_URL"] = "hunter3" })
+        let faults = try #require(
+            self.faults {
+                $0["INTERNAL_KEY_GATEWAY"] = "hunter2"; $0["DATABASE_URL"] = "hunter3"
+            }
+        )
         #expect(!faults.description.contains("hunter"))
         #expect(faults.description.contains("INTERNAL_KEY_GATEWAY"))
     }

@@ -1,4 +1,4 @@
-@testable import Database
+import CoreMetrics
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -6,6 +6,9 @@ import Models
 import NIOCore
 import ServiceKit
 import Testing
+import Transport
+
+@testable import Database
 
 @Suite struct HTTPTests {
     private struct Odd: Error, CustomStringConvertible { var description: String { "odd thing inside" } }
@@ -14,12 +17,12 @@ import Testing
     private static let errors: [String: @Sendable () -> any Error] = [
         "problem": { Problem(.conflict, "Taken.") },
         "http": { HTTPError(.unsupportedMediaType, message: "Not that.") },
-        "too-many": { NIOTooManyBytesError() },
+        "too-many": { NIOTooManyBytesError(maxBytes: 1) },
         "cancelled": { CancellationError() },
-        "away": { DatabaseError(kind: .unavailable, detail: "none") },
-        "timed-out": { DatabaseError(kind: .timedOut, detail: "none") },
-        "unique": { DatabaseError(kind: .server, sqlState: "23505", constraint: "x", detail: "dup") },
-        "misuse": { DatabaseError(kind: .misuse, detail: "odd thing inside") },
+        "away": { DatabaseError(.unavailable, "none") },
+        "timed-out": { DatabaseError(.timedOut, "none") },
+        "unique": { DatabaseError(.server, sqlState: "23505", constraint: "x", "dup") },
+        "misuse": { DatabaseError(.misuse, "odd thing inside") },
         "call": { ServiceCallError(.webhooks, .timedOut, detail: "odd thing inside") },
         "odd": { Odd() },
     ]
@@ -37,10 +40,15 @@ import Testing
             }
             table.mountOpen(.refreshSession) { _, _ in
                 let chunk = ByteBuffer(repeating: 0x20, count: 50_000)
-                return Response(status: .ok, body: ResponseBody(asyncSequence: AsyncStream { sink in
-                    for _ in 0..<4 { sink.yield(chunk) }
-                    sink.finish()
-                }))
+                return Response(
+                    status: .ok,
+                    body: ResponseBody(
+                        asyncSequence: AsyncStream { sink in
+                            for _ in 0..<4 { sink.yield(chunk) }
+                            sink.finish()
+                        }
+                    )
+                )
             }
         } _: { server in
             try await body(server)

@@ -6,9 +6,10 @@ import HTTPTypes
 import Hummingbird
 import Models
 import NIOCore
-@testable import ServiceKit
 import TestSupport
 import Testing
+
+@testable import ServiceKit
 
 @Suite struct IdempotencyTests {
     private let context = CallerContext(principal: .user(.editor), route: .createCampaign, requestID: "r")
@@ -66,7 +67,10 @@ import Testing
             _ = try await idempotency.perform(self.request("k"), self.context, body: []) { _ in
                 try StoredAnswer.json(["key": "hunter2"], status: 201)
             }
-            let stored = try await database.runtime.readFirst("SELECT encode(answer, 'escape') AS answer FROM idempotency_keys", as: String.self)
+            let stored = try await database.runtime.readFirst(
+                "SELECT encode(answer, 'escape') AS answer FROM idempotency_keys",
+                as: String.self
+            )
             #expect(try !#require(stored).contains("hunter2"))
         }
     }

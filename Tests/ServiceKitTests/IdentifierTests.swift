@@ -1,6 +1,9 @@
-@testable import ServiceKit
+import HTTPTypes
+import Hummingbird
 import Models
 import Testing
+
+@testable import ServiceKit
 
 @Suite struct IdentifierTests {
     @Test func eventIDsAreVersion7AndGrow() throws {

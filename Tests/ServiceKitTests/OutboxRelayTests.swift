@@ -2,10 +2,11 @@ import Database
 import HTTPTypes
 import Hummingbird
 import Models
-@testable import ServiceKit
 import ServiceLifecycle
 import TestSupport
 import Testing
+
+@testable import ServiceKit
 
 @Suite struct OutboxRelayTests {
     private struct Setting: Sendable {

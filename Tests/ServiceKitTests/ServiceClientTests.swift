@@ -1,17 +1,24 @@
 import HTTPTypes
 import Hummingbird
 import Models
-@testable import ServiceKit
 import TestSupport
 import Testing
 import Transport
+
+@testable import ServiceKit
 
 @Suite struct ServiceClientTests {
     /// Nothing listens on port 1 of loopback.
     private static let dead = "http://127.0.0.1:1"
 
     private func client(_ urls: [String], _ inside: HTTPClient) throws -> ServiceClient {
-        ServiceClient(from: .integrations, to: .campaigns, replicas: urls, identities: try TestKeys.identities(.integrations), client: inside)
+        ServiceClient(
+            from: .integrations,
+            to: .campaigns,
+            replicas: urls,
+            identities: try TestKeys.identities(.integrations),
+            client: inside
+        )
     }
 
     private func withCampaigns(
@@ -51,7 +58,12 @@ import Transport
         } _: { server in
             let client = try self.client([Self.dead, server.url], server.client)
             for _ in 0..<20 {
-                _ = try await client.call(.nudgeChanges, body: ChangeNudge(organizationID: OrganizationID(1)), isIdempotent: false, as: NoAnswer.self)
+                _ = try await client.call(
+                    .nudgeChanges,
+                    body: ChangeNudge(organizationID: OrganizationID(1)),
+                    isIdempotent: false,
+                    as: NoAnswer.self
+                )
             }
         }
     }
@@ -60,7 +72,12 @@ import Transport
         let inside = HTTPClient(.inside(), logger: TestLog.quiet)
         let client = try self.client([Self.dead], inside)
         let error = await #expect(throws: ServiceCallError.self) {
-            _ = try await client.call(.nudgeChanges, body: ChangeNudge(organizationID: OrganizationID(1)), isIdempotent: false, as: NoAnswer.self)
+            _ = try await client.call(
+                .nudgeChanges,
+                body: ChangeNudge(organizationID: OrganizationID(1)),
+                isIdempotent: false,
+                as: NoAnswer.self
+            )
         }
         #expect(error?.kind == .notSent)
         #expect(error?.problem.kind == .unavailable)
@@ -73,7 +90,12 @@ import Transport
         } _: { server in
             let client = try self.client([server.url], server.client)
             let error = await #expect(throws: ServiceCallError.self) {
-                _ = try await client.call(.nudgeChanges, body: ChangeNudge(organizationID: OrganizationID(1)), isIdempotent: true, as: NoAnswer.self)
+                _ = try await client.call(
+                    .nudgeChanges,
+                    body: ChangeNudge(organizationID: OrganizationID(1)),
+                    isIdempotent: true,
+                    as: NoAnswer.self
+                )
             }
             #expect(error?.status == 422)
             #expect(error?.answer?.kind == .validation)

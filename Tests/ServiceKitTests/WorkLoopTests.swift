@@ -1,9 +1,11 @@
 import Database
-@testable import ServiceKit
+import Models
 import ServiceLifecycle
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import ServiceKit
 
 @Suite struct WorkLoopTests {
     private struct Odd: Error {}
@@ -187,10 +189,14 @@ import Testing
             queue.put(0..<2)
             let started = LockedCount()
             let handedBack = Recorder<Int>()
-            var loop = self.loop(signal, queue, handBack: { item in
-                #expect(!Task.isCancelled)
-                handedBack.add(item)
-            }) { _ in
+            var loop = self.loop(
+                signal,
+                queue,
+                handBack: { item in
+                    #expect(!Task.isCancelled)
+                    handedBack.add(item)
+                }
+            ) { _ in
                 started.add()
                 try await Task.sleep(for: .seconds(3600))
             }
@@ -211,7 +217,11 @@ import Testing
             }
         }
         #expect(renewals.value == 3)
-        let result = try await LeaseKeeper.keep(every: .seconds(3600)) { true } during: { 5 }
+        let result = try await LeaseKeeper.keep(every: .seconds(3600)) {
+            true
+        } during: {
+            5
+        }
         #expect(result == 5)
     }
 
