@@ -21,7 +21,7 @@ import Transport
     }
 
     @Test func publicRoutesOfAServiceNeedTheGatewayAndItsPrincipal() async throws {
-        try await self.withCampaigns { server in
+        try await self.withCampaigns { server async throws in
             let list = "/api/v1/contacts"
             let create = "/api/v1/campaigns"
             #expect(try await server.request(.get, list).status == 401)
@@ -45,7 +45,7 @@ import Transport
     }
 
     @Test func internalRouteTakesOnlyItsCallers() async throws {
-        try await self.withCampaigns { server in
+        try await self.withCampaigns { server async throws in
             let path = "/internal/nudges/changes"
             #expect(try await server.request(from: .integrations, .post, path, json: [:]).status == 204)
             #expect(try await server.request(from: .webhooks, .post, path, json: [:]).status == 403)
@@ -55,7 +55,7 @@ import Transport
     }
 
     @Test func changedBodyUnderASignatureIsRefused() async throws {
-        try await self.withCampaigns { server in
+        try await self.withCampaigns { server async throws in
             let identity = InternalIdentity(
                 caller: .integrations,
                 callee: .campaigns,
@@ -90,7 +90,7 @@ import Transport
                 default: nil
                 }
             }
-        } _: { server in
+        } _: { server async throws in
             let table: [(String?, Int, Int)] = [
                 (nil, 401, 401), ("viewer", 204, 403), ("admin", 204, 204), ("key", 403, 204), ("broken", 429, 429),
             ]
