@@ -122,6 +122,8 @@ private struct Walk {
 extension Contact {
     fileprivate func contains(_ query: String) -> Bool {
         let query = query.lowercased()
-        return ["email", "firstname", "lastname", "company", "phone"].contains { self.properties[$0]?.lowercased().contains(query) ?? false }
+        return ["email", "firstname", "lastname", "company", "phone"].contains {
+            self.properties[$0]?.lowercased().contains(query) ?? false
+        }
     }
 }
