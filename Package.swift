@@ -103,6 +103,7 @@ let package = Package(
             name: "Sandbox",
             dependencies: [hummingbird, lifecycle, logging, httpTypes, nioCore, arguments, "Models", "Encryption"],
             path: "Tests/Sandbox",
+            exclude: ["README.md"],
             swiftSettings: strict
         ),
         .target(

@@ -1,9 +1,11 @@
 import Hummingbird
 import Models
 import ServiceKit
+import ServiceLifecycle
 
 /// The gateway's parts, put together.
 struct Gateway: Sendable {
+    let cache: CredentialCache
     private let security: SecurityHeaders
     private let guardian: RequestGuard
     private let accounts: AccountRoutes
@@ -11,7 +13,8 @@ struct Gateway: Sendable {
     private let keys: APIKeyRoutes
     private let audit: AuditRoutes
     private let proxy: ReverseProxy
-    private let workers: [Assembly.Worker]
+    /// What runs beside the server.
+    let workers: [(name: String, service: any Service)]
 
     init(_ house: House, _ configuration: GatewayConfiguration) throws {
         let database = house.database
@@ -26,6 +29,7 @@ struct Gateway: Sendable {
             refreshSeconds: configuration.refreshTokenSeconds
         )
         let cache = CredentialCache(capacity: configuration.authCacheEntries, lifetime: configuration.authCacheLifetime)
+        self.cache = cache
         let lastUsed = LastUsed(store: keyStore, logger: house.logger)
         let limits = TierLimits(standard: Int64(configuration.defaultRateLimit), premium: Int64(configuration.premiumRateLimit))
         self.security = SecurityHeaders(publicURL: house.configuration.publicURL)
@@ -56,18 +60,17 @@ struct Gateway: Sendable {
             security: self.security,
             publicURL: house.configuration.publicURL,
             maximumRequestBytes: configuration.maximumRequestBytes,
-            client: house.client,
-            logger: house.logger
+            client: house.client
         )
         self.workers = [
-            Assembly.Worker("revocation feed", try RevocationFeed(database: database, cache: cache, logger: house.logger)),
-            Assembly.Worker("last use of keys", lastUsed),
-            Assembly.Worker("sweeper", Sweeper(database: database, logger: house.logger)),
+            ("revocation_feed", try RevocationFeed(database: database, cache: cache, logger: house.logger)),
+            ("key_uses", lastUsed),
+            ("sweeper", Sweeper(database: database, logger: house.logger)),
         ]
     }
 
     func assembly() -> Assembly {
-        Assembly(workers: self.workers) { table in
+        Assembly(workers: self.workers.map { Assembly.Worker($0.name, $0.service) }) { table in
             table.authenticate { request, context, route in
                 self.security.add(to: context)
                 return try await self.guardian.admit(request, context, route)

@@ -18,9 +18,15 @@ import Testing
         #expect(Mailbox(text) == nil)
     }
 
-    private func change(_ position: Int64, record: Int64, _ operation: RecordChange.Operation = .upsert, name: String? = "Anna") -> RecordChange {
+    private func change(_ position: Int64, record: Int64, _ operation: RecordChange.Operation = .upsert, name: String? = "Anna")
+        -> RecordChange
+    {
         RecordChange(
-            position: position, recordID: RecordID(record), integrationID: 5, kind: .contact, operation: operation,
+            position: position,
+            recordID: RecordID(record),
+            integrationID: 5,
+            kind: .contact,
+            operation: operation,
             contact: operation == .upsert ? ContactFields(externalID: "e\(record)", firstName: name) : nil
         )
     }

@@ -8,17 +8,29 @@ import Testing
         ClaimedBatch(
             campaign: CampaignKey(organization: 4, id: 6),
             letter: Letter(
-                integrationID: 8, fromEmail: "news@x.example", fromName: "News \"daily\"", replyTo: nil,
-                subject: "Hi {{first_name|there}}", html: html, text: text, refusals: 0
+                integrationID: 8,
+                fromEmail: "news@x.example",
+                fromName: "News \"daily\"",
+                replyTo: nil,
+                subject: "Hi {{first_name|there}}",
+                html: html,
+                text: text,
+                refusals: 0
             ),
             messages: (1...count).map { number in
                 ClaimedMessage(
-                    contactID: ContactID(Int64(number)), fence: 1, sendKey: "key\(number)", address: "p\(number)@x.example",
-                    attempts: 0, checks: 0, values: TemplateValues(firstName: "P\(number) <&>", lastName: number == 2 ? "Ü" : nil),
+                    contactID: ContactID(Int64(number)),
+                    fence: 1,
+                    sendKey: "key\(number)",
+                    address: "p\(number)@x.example",
+                    attempts: 0,
+                    checks: 0,
+                    values: TemplateValues(firstName: "P\(number) <&>", lastName: number == 2 ? "Ü" : nil),
                     isContactDeleted: false
                 )
             },
-            state: .claimed, claimedAt: .now
+            state: .claimed,
+            claimedAt: .now
         )
     }
 
@@ -34,8 +46,14 @@ import Testing
         #expect(
             decoded.messages[1]
                 == EmailMessage(
-                    sendKey: "key2", toAddress: "p2@x.example", toName: "P2 <&> Ü", fromAddress: "news@x.example", fromName: "News \"daily\"",
-                    subject: "Hi P2 <&>", html: "<p>P2 &lt;&amp;&gt;</p>", text: "Hi P2 <&>"
+                    sendKey: "key2",
+                    toAddress: "p2@x.example",
+                    toName: "P2 <&> Ü",
+                    fromAddress: "news@x.example",
+                    fromName: "News \"daily\"",
+                    subject: "Hi P2 <&>",
+                    html: "<p>P2 &lt;&amp;&gt;</p>",
+                    text: "Hi P2 <&>"
                 )
         )
     }

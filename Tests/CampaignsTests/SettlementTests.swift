@@ -8,8 +8,14 @@ import Testing
 
     private func message(attempts: Int = 0, checks: Int = 0) -> ClaimedMessage {
         ClaimedMessage(
-            contactID: 7, fence: 2, sendKey: "key", address: "a@x.example", attempts: attempts, checks: checks,
-            values: TemplateValues(), isContactDeleted: false
+            contactID: 7,
+            fence: 2,
+            sendKey: "key",
+            address: "a@x.example",
+            attempts: attempts,
+            checks: checks,
+            values: TemplateValues(),
+            isContactDeleted: false
         )
     }
 

@@ -3,7 +3,13 @@ import Testing
 @testable import Campaigns
 
 @Suite struct TemplateTests {
-    private let anna = TemplateValues(firstName: "Anna", lastName: "O'Neil", email: "anna@x.example", company: "Fish & <Chips>", jobTitle: nil)
+    private let anna = TemplateValues(
+        firstName: "Anna",
+        lastName: "O'Neil",
+        email: "anna@x.example",
+        company: "Fish & <Chips>",
+        jobTitle: nil
+    )
 
     private func render(_ text: String, _ style: Template.Style, _ values: TemplateValues? = nil) throws -> String? {
         try Template(parsing: text, style: style).render(values ?? self.anna)

@@ -91,8 +91,7 @@ struct CampaignRoutes: Sendable {
         _ context: CallerContext,
         body: [UInt8]
     ) async throws -> Response {
-        // The path is part of the fingerprint: one key must not answer for two campaigns.
-        try await self.idempotency.perform(request, context, body: Array(request.uri.path.utf8) + body) { transaction in
+        try await self.idempotency.perform(request, context, body: body) { transaction in
             let campaign = try self.moved(action, id, scheduledAt: scheduledAt, context, transaction)
             return try .json(CampaignResponse(campaign), status: action == .send ? 202 : 200)
         }

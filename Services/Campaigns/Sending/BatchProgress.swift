@@ -9,6 +9,7 @@ final class BatchProgress: Sendable {
         var settled = 0
         var askAgainAfter: Double?
         var refusal: String?
+        var mayBeTaken = false
     }
 
     private let rules: SettlementRules
@@ -27,6 +28,13 @@ final class BatchProgress: Sendable {
 
     /// Why the integration sends nothing, where it said so.
     var refusal: String? { self.state.withLock { $0.refusal } }
+
+    /// Whether integrations may have taken what is still open: it must then not be held for unsent.
+    var mayBeTaken: Bool { self.state.withLock { $0.mayBeTaken } }
+
+    func note(_ end: SendExchange.End) {
+        if end.mayBeTaken { self.state.withLock { $0.mayBeTaken = true } }
+    }
 
     /// Takes a line. Unknown keys and repeated lines are passed over; the first settled outcome of a stream counts.
     func take(_ outcome: SendOutcome) {

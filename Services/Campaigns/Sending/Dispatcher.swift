@@ -11,7 +11,7 @@ struct Dispatcher: Sendable {
         /// Of a claim; the calls of a batch end at three quarters of it.
         var lease: Duration
         var refusals: Int
-        /// POSTs of one batch that may break or find nobody before it is handed back.
+        /// POSTs of one batch that may break or leave messages unanswered before it is handed back.
         var failures = 3
         var bodyBytes = 8 << 20
         /// How long outcomes gather before they are written together.
@@ -66,9 +66,9 @@ struct Dispatcher: Sendable {
     func send(_ batch: ClaimedBatch) async throws {
         let progress = BatchProgress(batch.messages, from: batch.state, rules: self.rules)
         guard let rendered = try await self.render(batch, progress) else { return }
-        let asked = try await self.post(rendered, of: batch, progress)
+        let delay = try await self.post(rendered, of: batch, progress)
         if !progress.openKeys.isEmpty {
-            try await self.persist(batch) { try await self.settlements.release(batch, after: asked.delay, asked: asked.mayBeSent) }
+            try await self.persist(batch) { try await self.settlements.release(batch, after: delay, asked: progress.mayBeTaken) }
         }
         _ = try await self.completion.complete(batch.campaign)
     }
@@ -100,51 +100,38 @@ struct Dispatcher: Sendable {
         return rendered
     }
 
-    private struct Asked {
-        /// Integrations may have taken what is still open.
-        var mayBeSent = false
-        var delay: Double = 0
-    }
-
-    /// Posts what is open until all is settled, the batch is refused, or its time is over.
-    private func post(_ rendered: [String: [UInt8]], of batch: ClaimedBatch, _ progress: BatchProgress) async throws -> Asked {
-        var asked = Asked(mayBeSent: false, delay: self.limits.handBackDelay)
+    /// Posts what is open until all is settled, the batch is refused, or its time is over. Answers the seconds before what is still open may
+    /// be claimed again.
+    private func post(_ rendered: [String: [UInt8]], of batch: ClaimedBatch, _ progress: BatchProgress) async throws -> Double {
+        var delay = self.limits.handBackDelay
         var failures = 0
         while case let open = progress.openKeys, !open.isEmpty {
-            let left = self.timeLeft(of: batch)
-            guard left > .milliseconds(500) else { return asked }
+            guard self.timeLeft(of: batch) > .milliseconds(500) else { return delay }
             let messages = batch.messages.filter { open.contains($0.sendKey) }.compactMap { rendered[$0.sendKey] }
-            let end = try await self.postOnce(messages, of: batch, progress, within: left)
+            let end = try await self.postOnce(messages, of: batch, progress)
             switch end {
-            case .complete: asked.mayBeSent = true
-            case .broken: asked.mayBeSent = true
-            case .unavailable(_, let retryAfter): asked.delay = max(asked.delay, retryAfter ?? 0)
-            case .refused(let detail):
-                try await self.refused(detail, batch)
-                return asked
+            case .unreachable(let retryAfter), .unavailable(_, let retryAfter): return try await self.gaveUp(end, batch, retryAfter)
+            case .refused(let detail): return try await self.refused(detail, batch)
+            case .complete, .broken: break
             }
-            if let refusal = progress.refusal {
-                try await self.refused(refusal, batch)
-                return asked
-            }
-            if let wait = progress.takeAskAgain().map({ max($0, 0.2) }), end == .complete {
-                asked.delay = wait
-                guard await self.rest(.seconds(wait), before: batch) else { return asked }
+            if let refusal = progress.refusal { return try await self.refused(refusal, batch) }
+            if let wait = progress.takeAskAgain(), end == .complete {
+                delay = max(wait, 0.2)
+                guard await self.rest(.seconds(delay), before: batch) else { return delay }
             } else if !progress.openKeys.isEmpty {
                 failures += 1
-                guard failures < self.limits.failures else { return try await self.gaveUp(end, batch, asked) }
-                guard await self.rest(self.limits.retryDelay * failures, before: batch) else { return asked }
+                guard failures < self.limits.failures else { return try await self.gaveUp(end, batch, nil) }
+                guard await self.rest(self.limits.retryDelay * failures, before: batch) else { return delay }
             }
         }
-        return asked
+        return delay
     }
 
     /// One round over all bodies of what is open; the first that does not end well ends the round.
     private func postOnce(
         _ messages: [[UInt8]],
         of batch: ClaimedBatch,
-        _ progress: BatchProgress,
-        within left: Duration
+        _ progress: BatchProgress
     ) async throws -> SendExchange.End {
         let start = ContinuousClock.now
         let before = progress.settledCount
@@ -155,10 +142,11 @@ struct Dispatcher: Sendable {
                 defer { ring.finish() }
                 var end = SendExchange.End.complete
                 for body in bodies where end == .complete {
-                    end = try await self.exchange.post(body, within: left) { outcomes in
+                    end = try await self.exchange.post(body, within: max(self.timeLeft(of: batch), .milliseconds(100))) { outcomes in
                         for outcome in outcomes { progress.take(outcome) }
                         ring.yield()
                     }
+                    progress.note(end)
                 }
                 return end
             }
@@ -192,10 +180,7 @@ struct Dispatcher: Sendable {
         if written < settlements.count {
             self.logger.notice(
                 "Outcomes came after the claim was lost",
-                metadata: [
-                    "organization": "\(batch.campaign.organization)", "campaign": "\(batch.campaign.id)",
-                    "count": "\(settlements.count - written)",
-                ]
+                metadata: self.metadata(batch, ["count": "\(settlements.count - written)"])
             )
         }
     }
@@ -218,25 +203,27 @@ struct Dispatcher: Sendable {
         if batch.letter.refusals > 0 { try await self.settlements.forgive(batch.campaign) }
     }
 
-    private func refused(_ detail: String, _ batch: ClaimedBatch) async throws {
-        self.logger.warning(
-            "Integrations refused a batch",
-            metadata: ["organization": "\(batch.campaign.organization)", "campaign": "\(batch.campaign.id)", "detail": "\(detail)"]
-        )
+    private func refused(_ detail: String, _ batch: ClaimedBatch) async throws -> Double {
+        self.logger.warning("Integrations refused a batch", metadata: self.metadata(batch, ["detail": "\(detail)"]))
         try await self.settlements.refuse(
             batch.campaign,
             reason: "The integration refuses to send: \(detail)",
             limit: self.limits.refusals
         )
+        return self.limits.handBackDelay
     }
 
-    private func gaveUp(_ end: SendExchange.End, _ batch: ClaimedBatch, _ asked: Asked) async throws -> Asked {
-        self.logger.warning(
-            "A batch is handed back",
-            metadata: ["organization": "\(batch.campaign.organization)", "campaign": "\(batch.campaign.id)", "end": "\(end)"]
-        )
-        if case .unavailable = end { try await self.settlements.hold(batch.campaign, for: max(2, asked.delay)) }
-        return asked
+    private func gaveUp(_ end: SendExchange.End, _ batch: ClaimedBatch, _ retryAfter: Double?) async throws -> Double {
+        self.logger.warning("A batch is handed back", metadata: self.metadata(batch, ["end": "\(end)"]))
+        guard end != .complete else { return self.limits.handBackDelay }
+        // Other batches of the campaign would fare no better.
+        let delay = max(2, retryAfter ?? 0)
+        try await self.settlements.hold(batch.campaign, for: delay)
+        return delay
+    }
+
+    private func metadata(_ batch: ClaimedBatch, _ more: Logger.Metadata) -> Logger.Metadata {
+        more.merging(["organization_id": "\(batch.campaign.organization)", "campaign_id": "\(batch.campaign.id)"]) { $1 }
     }
 
     private func timeLeft(of batch: ClaimedBatch) -> Duration {

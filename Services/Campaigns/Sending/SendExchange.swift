@@ -11,10 +11,20 @@ struct SendExchange: Sendable {
         case complete
         /// The stream broke: what was not answered may have been sent.
         case broken(String)
-        /// Integrations cannot be reached or cannot answer now.
+        /// The request surely reached nobody.
+        case unreachable(retryAfter: Double?)
+        /// Integrations cannot answer now.
         case unavailable(String, retryAfter: Double?)
         /// Integrations will not send for this integration.
         case refused(String)
+
+        /// Whether integrations may have taken messages that they did not answer for.
+        var mayBeTaken: Bool {
+            switch self {
+            case .complete, .broken, .unavailable: true
+            case .unreachable, .refused: false
+            }
+        }
     }
 
     let integrations: ServiceClient
@@ -24,10 +34,9 @@ struct SendExchange: Sendable {
         let response: HTTPClientResponse
         do {
             response = try await self.open(body, within: limit)
-        } catch let error as TransportError {
-            return error.surelyNotSent ? .unavailable(error.kind.rawValue, retryAfter: nil) : .broken(error.kind.rawValue)
-        } catch let problem as Problem {
-            return .unavailable(problem.kind.rawValue, retryAfter: problem.retryAfter.map(Double.init))
+        } catch let error as ServiceCallError {
+            guard error.kind == .notSent else { return .broken("\(error.kind)") }
+            return .unreachable(retryAfter: error.retryAfter.map(Double.init))
         }
         guard response.head.status == .ok else { return try await Self.refusal(response) }
         var reader = OutcomeLines()

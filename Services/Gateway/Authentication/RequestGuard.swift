@@ -25,20 +25,13 @@ struct RequestGuard: Sendable {
 extension Route {
     /// Checks what the catalogue asks of a caller from outside.
     /// - Throws: 401 for nobody, 403 for too little, 404 for what is only for other processes.
-    func authorize(_ principal: Principal?) throws(Problem) {
+    func authorize(_ principal: Principal?) throws {
         switch self.access {
         case .anyone: return
-        case .service: throw .notFound
-        case .member(let role, let scope):
-            guard let principal else { throw Problem(.unauthenticated, "This needs a bearer token or an API key.") }
-            guard principal.role >= role else { throw Problem(.forbidden, "This needs the role \(role.rawValue) or higher.") }
-            guard principal.satisfies(role: role, scope: scope) else {
-                throw Problem(.forbidden, "This needs the scope \(scope.rawValue).")
-            }
-        case .user(let role):
-            guard let principal else { throw Problem(.unauthenticated, "This needs a bearer token.") }
-            guard case .user = principal.subject else { throw Problem(.forbidden, "This is for signed-in users, not for API keys.") }
-            guard principal.role >= role else { throw Problem(.forbidden, "This needs the role \(role.rawValue) or higher.") }
+        case .service: throw Problem.notFound
+        case .member, .user:
+            guard let principal else { throw Problem(.unauthenticated, "Send a bearer token or an API key.") }
+            try AccessCheck.authorize(principal, for: self.access)
         }
     }
 }

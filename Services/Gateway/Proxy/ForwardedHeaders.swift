@@ -1,4 +1,5 @@
 import HTTPTypes
+import ServiceKit
 
 /// Which headers pass the gateway.
 enum ForwardedHeaders {

@@ -24,6 +24,7 @@ struct DeliveryFailure: RawRepresentable, Sendable, Equatable {
             case .tooLarge: "too_large"
             case .shuttingDown: "interrupted"
             case .protocolError: "protocol_error"
+            case .authentication: "authentication"
             }
     }
 

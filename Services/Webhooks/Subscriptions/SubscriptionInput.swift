@@ -20,7 +20,7 @@ extension NewSubscription {
         let values = names.map { fields.optionalString($0, 1...Self.longestURL) }
         let given = names.filter { body.holds($0) }
         guard given.count == 1, let name = given.first else {
-            fields.fault("webhook_url", "Give either webhook_url or target_url.")
+            fields.fault("webhook_url", "give either webhook_url or target_url")
             return ""
         }
         // Where the one given could not be read, the reader has named the fault.
@@ -33,7 +33,7 @@ extension NewSubscription {
         let one = fields.optionalString("trigger_event", 1...100)
         let several = fields.optionalArray("trigger_events", 1...100)
         guard body.holds("trigger_event") != body.holds("trigger_events") else {
-            fields.fault("trigger_event", "Give either trigger_event or trigger_events.")
+            fields.fault("trigger_event", "give either trigger_event or trigger_events")
             return []
         }
         var types: [EventType] = []
@@ -42,10 +42,10 @@ extension NewSubscription {
         }
         for (index, item) in (several ?? []).enumerated() {
             guard let name = item.stringValue else {
-                fields.fault("trigger_events", "Item \(index) is not a string.")
+                fields.fault(at: "/trigger_events/\(index)", "must be a string")
                 continue
             }
-            Self.append(name, to: &types) { fields.fault("trigger_events", "Item \(index): \($0)") }
+            Self.append(name, to: &types) { fields.fault(at: "/trigger_events/\(index)", $0) }
         }
         return types
     }
@@ -53,7 +53,7 @@ extension NewSubscription {
     /// Repeated names count once.
     private static func append(_ name: String, to types: inout [EventType], fault: (String) -> Void) {
         guard let type = EventType(rawValue: name) else {
-            return fault("There is no such event. Known are \(EventType.allCases.map(\.rawValue).joined(separator: ", ")).")
+            return fault("there is no such event; known are \(EventType.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         if !types.contains(type) { types.append(type) }
     }

@@ -138,7 +138,8 @@ package struct ServiceClient: Sendable {
             status = "\(response.head.status.code / 100)xx"
             return response
         } catch let error as TransportError {
-            if error.kind == .connect || error.kind == .resolve || error.kind == .tls { outcome = .notConnected }
+            // A connect time-out counts, too: what was surely not sent found nobody to take it.
+            if error.surelyNotSent, error.kind != .invalidRequest, error.kind != .shuttingDown { outcome = .notConnected }
             throw error
         }
     }

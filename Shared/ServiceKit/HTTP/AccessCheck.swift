@@ -1,15 +1,15 @@
 import HTTPTypes
 import Hummingbird
 import Logging
-import Models
+package import Models
 
 /// Who may use a route, decided from the route alone before its handler runs.
-struct AccessCheck: Sendable {
+package struct AccessCheck: Sendable {
     let service: ServiceName
     let identities: IdentityKeys
 
     /// - Throws: 401 and 403 problems.
-    static func authorize(_ principal: Principal, for access: Route.Access) throws {
+    package static func authorize(_ principal: Principal, for access: Route.Access) throws {
         switch access {
         case .anyone: return
         case .member(let role, let scope):

@@ -24,6 +24,9 @@ package struct BaseContext: RequestContext, RemoteAddressRequestContext {
         self.clientAddress = self.remoteAddress?.ipAddress
     }
 
+    /// False once the client's connection is gone. A body that ends then was cut off: Hummingbird ends it as if it were complete.
+    package var isConnected: Bool { self.channel.isActive }
+
     /// A header of the answer, whatever it will be, a problem included: rate limits, deprecation.
     package func addHeader(_ name: HTTPField.Name, _ value: String) {
         self.notes.update { $0.headers.append((name, value)) }

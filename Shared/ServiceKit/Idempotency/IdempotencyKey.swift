@@ -3,13 +3,13 @@ import Models
 
 /// The header's value (draft-ietf-httpapi-idempotency-key-header): a structured-field string (RFC 8941 section 3.3.3), or a bare token as
 /// most clients send it.
-struct IdempotencyKey: Sendable, Equatable {
-    static let longest = 255
+package struct IdempotencyKey: Sendable, Equatable {
+    package static let longest = 255
 
-    let text: String
+    package let text: String
 
     /// - Throws: a 400 problem.
-    init(header: String) throws {
+    package init(header: String) throws {
         guard let text = header.hasPrefix("\"") ? Self.quoted(header) : Self.bare(header), (1...Self.longest).contains(text.utf8.count)
         else {
             throw Problem(

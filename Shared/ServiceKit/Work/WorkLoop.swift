@@ -51,8 +51,8 @@ package struct WorkLoop<Item: Sendable>: Service {
         }
         defer { self.wake.remove(bell) }
         try await withGracefulShutdownHandler {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await self.ringOnPoll(state, bell) }
+            try await withThrowingDiscardingTaskGroup { group in
+                group.addTask { await self.ringOnPoll(state, bell) }
                 group.addTask { await self.ringOnNotification(state, bell) }
                 try await self.claimUntilStopped(state, bell, &group)
                 try await self.waitForWorkInHand(state, bell, &group)
@@ -67,7 +67,7 @@ package struct WorkLoop<Item: Sendable>: Service {
     private func claimUntilStopped(
         _ state: WorkLoopState,
         _ bell: Doorbell,
-        _ group: inout ThrowingTaskGroup<Void, any Error>
+        _ group: inout ThrowingDiscardingTaskGroup<any Error>
     ) async throws {
         var rings = bell.rings.makeAsyncIterator()
         while !state.snapshot.isStopping {
@@ -76,6 +76,8 @@ package struct WorkLoop<Item: Sendable>: Service {
                 guard await rings.next() != nil else { throw CancellationError() }
                 continue
             }
+            await self.rest(state)
+            guard !state.snapshot.isStopping else { break }
             let items = await self.claimOnce(free, state)
             try Task.checkCancellation()
             for item in items {
@@ -83,7 +85,6 @@ package struct WorkLoop<Item: Sendable>: Service {
                 group.addTask { await self.handle(item, state, bell) }
             }
             if items.count >= free { state.update { $0.isDue = true } }
-            await self.rest(state)
         }
     }
 
@@ -97,6 +98,7 @@ package struct WorkLoop<Item: Sendable>: Service {
             let failures = state.update { state in
                 state.claimFailures += 1
                 state.isDue = true
+                state.restUntil = .now + self.backoff.delay(afterFailures: state.claimFailures)
                 return state.claimFailures
             }
             self.count("claim_failed")
@@ -110,11 +112,11 @@ package struct WorkLoop<Item: Sendable>: Service {
 
     /// After failures the loop rests, longer each time; a shutdown ends the rest at once.
     private func rest(_ state: WorkLoopState) async {
-        let failures = max(state.snapshot.claimFailures, state.snapshot.workFailures)
-        guard failures > 0, !state.snapshot.isStopping else { return }
-        let delay = self.backoff.delay(afterFailures: failures)
+        let until = state.snapshot.restUntil
+        guard until > .now, !state.snapshot.isStopping else { return }
         await cancelWhenGracefulShutdown {
-            try? await Task.sleep(for: delay)
+            // A cancelled rest is over.
+            try? await Task.sleep(until: until, clock: .continuous)
         }
     }
 
@@ -152,7 +154,10 @@ package struct WorkLoop<Item: Sendable>: Service {
 
     private func settle(_ item: Item, after error: any Error, _ state: WorkLoopState) async {
         guard state.graceOver.isOpen || Task.isCancelled else {
-            state.update { $0.workFailures += 1 }
+            state.update { state in
+                state.workFailures += 1
+                state.restUntil = .now + self.backoff.delay(afterFailures: state.workFailures)
+            }
             self.count("failed")
             self.logger.error("Work failed", metadata: ["loop": "\(self.name)", "error": "\(String(reflecting: error))"])
             return
@@ -168,11 +173,11 @@ package struct WorkLoop<Item: Sendable>: Service {
     private func waitForWorkInHand(
         _ state: WorkLoopState,
         _ bell: Doorbell,
-        _ group: inout ThrowingTaskGroup<Void, any Error>
+        _ group: inout ThrowingDiscardingTaskGroup<any Error>
     ) async throws {
         let grace = self.grace
         group.addTask {
-            try await Task.sleep(for: grace)
+            guard (try? await Task.sleep(for: grace)) != nil else { return }
             state.graceOver.open()
         }
         var rings = bell.rings.makeAsyncIterator()
@@ -190,9 +195,8 @@ package struct WorkLoop<Item: Sendable>: Service {
         }
     }
 
-    private func ringOnPoll(_ state: WorkLoopState, _ bell: Doorbell) async throws {
-        while true {
-            try await Task.sleep(for: Backoff.jittered(self.poll))
+    private func ringOnPoll(_ state: WorkLoopState, _ bell: Doorbell) async {
+        while (try? await Task.sleep(for: Backoff.jittered(self.poll))) != nil {
             state.update { $0.isDue = true }
             bell.ring()
         }
@@ -212,6 +216,7 @@ final class WorkLoopState: Sendable {
         var inHand = 0
         var claimFailures = 0
         var workFailures = 0
+        var restUntil = ContinuousClock.now
     }
 
     let graceOver = Gate()

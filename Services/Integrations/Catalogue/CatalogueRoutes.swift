@@ -1,0 +1,13 @@
+import Hummingbird
+import Models
+import ServiceKit
+
+struct CatalogueRoutes {
+    let providers: Providers
+
+    func mount(on table: RouteTable) {
+        table.mount(.listProviders) { _, _ in
+            try .json(Page(data: self.providers.definitions, nextCursor: nil))
+        }
+    }
+}

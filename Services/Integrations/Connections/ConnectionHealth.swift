@@ -1,0 +1,55 @@
+import Database
+import Models
+import ServiceKit
+
+/// Remembers that a provider refuses an integration's credentials, and tells of it once.
+struct ConnectionHealth: Sendable {
+    let database: Postgres
+    let outbox: Outbox
+
+    /// Only an enabled integration changes: whoever comes second changes nothing and no second event is written.
+    func needsAttention(_ id: IntegrationID, in organization: OrganizationID, because reason: String) async throws {
+        let outbox = self.outbox
+        try await self.database.transaction { transaction in
+            try Self.mark(id, in: organization, because: reason, outbox, transaction)
+        }
+    }
+
+    static func mark(
+        _ id: IntegrationID,
+        in organization: OrganizationID,
+        because reason: String,
+        _ outbox: Outbox,
+        _ transaction: Transaction
+    ) throws {
+        let marked = try transaction.first(
+            """
+            UPDATE integrations AS integration
+            SET status = 'needs_attention', status_reason = \(reason)::text, updated_at = now()
+            WHERE organization_id = \(organization) AND id = \(id) AND status = 'enabled' AND deleted_at IS NULL
+            RETURNING \(raw: Integration.columns)
+            """,
+            as: Integration.self
+        )
+        guard let marked else { return }
+        try outbox.append(
+            .integrationFailed,
+            [
+                "integration_id": .integer(marked.id.rawValue), "provider": .string(marked.provider), "name": .string(marked.name),
+                "reason": .string(reason),
+            ],
+            for: organization,
+            in: transaction
+        )
+    }
+
+    /// A passed test clears what a refusal had set.
+    func recovered(_ id: IntegrationID, in organization: OrganizationID) async throws {
+        try await self.database.write(
+            """
+            UPDATE integrations SET status = 'enabled', status_reason = NULL, updated_at = now()
+            WHERE organization_id = \(organization) AND id = \(id) AND status = 'needs_attention' AND deleted_at IS NULL
+            """
+        )
+    }
+}

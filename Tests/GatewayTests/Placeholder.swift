@@ -1,5 +1,0 @@
-import Testing
-
-@Suite struct GatewayPlaceholder {
-    @Test func placeholder() {}
-}

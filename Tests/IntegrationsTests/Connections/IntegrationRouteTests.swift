@@ -1,0 +1,139 @@
+import HTTPTypes
+import Models
+import Testing
+
+@testable import Integrations
+
+@Suite struct IntegrationRouteTests {
+    private static let hubSpot: JSONValue = ["provider": "hubspot", "name": "CRM", "config": ["access_token": "pat-very-secret-1"]]
+
+    @Test func theCatalogueNamesEveryProviderAndField() async throws {
+        try await withIntegrations { stack in
+            let answer = try await stack.call(.get, "/api/v1/integrations/providers", as: .viewer)
+            #expect(answer.status == 200)
+            let providers = answer.json["data"]?.arrayValue ?? []
+            #expect(providers.compactMap { $0["key"]?.stringValue } == ["hubspot", "sendgrid", "smtp"])
+            #expect(providers.first?["config_fields"]?.arrayValue?.first?["secret"] == true)
+        }
+    }
+
+    @Test func aCreatedIntegrationNeverShowsItsSecret() async throws {
+        try await withIntegrations { stack in
+            let created = try await stack.call(.post, "/api/v1/integrations", Self.hubSpot)
+            #expect(created.status == 201)
+            let id = try #require(created.json["id"]?.integerValue)
+            let shown = try await stack.call(.get, "/api/v1/integrations/\(id)", as: .viewer)
+            let listed = try await stack.call(.get, "/api/v1/integrations", as: .viewer)
+            for answer in [created, shown, listed] { #expect(!answer.text.contains("pat-very-secret")) }
+            #expect(shown.json["secrets_set"] == ["access_token"])
+            #expect(shown.json["config"] == [:])
+            #expect(shown.json["capabilities"] == ["sync_contacts"])
+            #expect(try await stack.outbox("integration_connected").count == 1)
+            let audits = try await stack.outbox("integration.created")
+            #expect(audits.count == 1)
+            #expect(!audits.map(\.text).joined().contains("pat-very-secret"))
+            #expect(try await stack.runs(of: IntegrationID(rawValue: id)).map(\.cause) == [.connected])
+        }
+    }
+
+    @Test func aRepeatUnderOneKeyMakesOneIntegration() async throws {
+        try await withIntegrations { stack in
+            let headers: HTTPFields = [try #require(HTTPField.Name("Idempotency-Key")): "key-1234567890abcdef"]
+            let first = try await stack.call(.post, "/api/v1/integrations", Self.hubSpot, headers: headers)
+            let second = try await stack.call(.post, "/api/v1/integrations", Self.hubSpot, headers: headers)
+            #expect(first.status == 201)
+            #expect(second.json == first.json)
+            let listed = try await stack.call(.get, "/api/v1/integrations")
+            #expect(listed.json["data"]?.arrayValue?.count == 1)
+        }
+    }
+
+    @Test(arguments: [Role.viewer, .editor])
+    func onlyAdminsChangeIntegrations(_ role: Role) async throws {
+        try await withIntegrations { stack in
+            let id = try await stack.connect(Self.hubSpot)
+            #expect(try await stack.call(.post, "/api/v1/integrations", Self.hubSpot, as: role).status == 403)
+            #expect(try await stack.call(.patch, "/api/v1/integrations/\(id)", ["name": "x"], as: role).status == 403)
+            #expect(try await stack.call(.delete, "/api/v1/integrations/\(id)", as: role).status == 403)
+            #expect(try await stack.call(.post, "/api/v1/integrations/\(id)/sync", as: role).status == 403)
+            #expect(try await stack.call(.get, "/api/v1/integrations/\(id)", as: role).status == 200)
+        }
+    }
+
+    @Test func anotherOrganizationsIntegrationIsAsOneThatDoesNotExist() async throws {
+        try await withIntegrations { stack in
+            let id = try await stack.connect(Self.hubSpot)
+            for (method, path, body) in [
+                (HTTPRequest.Method.get, "", nil), (.patch, "", ["name": "x"]), (.delete, "", nil), (.post, "/test", nil),
+                (.post, "/sync", nil), (.get, "/syncs", nil),
+            ] as [(HTTPRequest.Method, String, JSONValue?)] {
+                let foreign = try await stack.call(method, "/api/v1/integrations/\(id)\(path)", body, in: TestStack.other)
+                let missing = try await stack.call(method, "/api/v1/integrations/999999\(path)", body, in: TestStack.other)
+                #expect(foreign.status == 404)
+                #expect(foreign.text == missing.text)
+            }
+        }
+    }
+
+    @Test func aPauseStopsSyncsAndEnablingBeginsAnew() async throws {
+        try await withIntegrations { stack in
+            let id = try await stack.connect(Self.hubSpot)
+            let paused = try await stack.call(.patch, "/api/v1/integrations/\(id)", ["status": "paused", "sync_interval": 600])
+            #expect(paused.json["status"] == "paused")
+            #expect(paused.json["sync_interval"] == 600)
+            #expect(try await stack.runs(of: id).map(\.state) == [.cancelled])
+            #expect(try await stack.call(.post, "/api/v1/integrations/\(id)/sync").status == 409)
+            _ = try await stack.call(.patch, "/api/v1/integrations/\(id)", ["status": "enabled"])
+            #expect(try await stack.runs(of: id).map(\.state) == [.queued, .cancelled])
+            let asked = try await stack.call(.post, "/api/v1/integrations/\(id)/sync")
+            #expect(asked.status == 202)
+            #expect(try await stack.runs(of: id).count == 2)
+        }
+    }
+
+    @Test func newCredentialsClearAttentionAndForgetTheCursor() async throws {
+        try await withIntegrations { stack in
+            let id = try await stack.connect(Self.hubSpot)
+            try await stack.assembly.health.needsAttention(id, in: TestStack.organization, because: "refused")
+            try await stack.assembly.health.needsAttention(id, in: TestStack.organization, because: "refused again")
+            #expect(try await stack.outbox("integration_failed").count == 1)
+            let changed = try await stack.call(.patch, "/api/v1/integrations/\(id)", ["config": ["access_token": "pat-other-one"]])
+            #expect(changed.json["status"] == "enabled")
+            let connection = try await stack.assembly.integrations.connection(id, in: TestStack.organization)
+            #expect(connection?.secrets["access_token"]?.reveal() == "pat-other-one")
+        }
+    }
+
+    @Test func deletingForgetsCredentialsAndStopsSyncs() async throws {
+        try await withIntegrations { stack in
+            let id = try await stack.connect(Self.hubSpot)
+            #expect(try await stack.call(.delete, "/api/v1/integrations/\(id)").status == 204)
+            #expect(try await stack.call(.delete, "/api/v1/integrations/\(id)").status == 404)
+            #expect(try await stack.call(.get, "/api/v1/integrations/\(id)").status == 404)
+            let left = try await stack.database.owner.readFirst("SELECT count(*) FROM credentials", as: Int.self)
+            #expect(left == 0)
+            let open = try await stack.database.owner.readFirst(
+                "SELECT count(*) FROM sync_runs WHERE state <> 'cancelled'",
+                as: Int.self
+            )
+            #expect(open == 0)
+        }
+    }
+
+    @Test func aTestTellsWhatTheProviderSays() async throws {
+        let fake = FakeHubSpot()
+        try await withServer(fake.router) { url in
+            try await withIntegrations(.init(hubSpot: url)) { stack in
+                let good = try await stack.connect(["provider": "hubspot", "config": ["access_token": .string(FakeHubSpot.token)]])
+                let passed = try await stack.call(.post, "/api/v1/integrations/\(good)/test")
+                #expect(passed.json["ok"] == true)
+                #expect(passed.json["account"]?["portal_id"] == 42)
+                let bad = try await stack.connect(Self.hubSpot)
+                let failed = try await stack.call(.post, "/api/v1/integrations/\(bad)/test")
+                #expect(failed.status == 200)
+                #expect(failed.json["ok"] == false)
+                #expect(failed.json["detail"]?.stringValue?.contains("expired") == true)
+            }
+        }
+    }
+}

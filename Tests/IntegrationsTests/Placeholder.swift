@@ -1,5 +1,0 @@
-import Testing
-
-@Suite struct IntegrationsPlaceholder {
-    @Test func placeholder() {}
-}
