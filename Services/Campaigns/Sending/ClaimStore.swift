@@ -12,6 +12,7 @@ struct ClaimStore: Sendable {
     func claim() async throws -> ClaimedBatch? {
         let now = ContinuousClock.now
         return try await self.database.transaction { transaction in
+            try transaction.planByKeys()
             guard let turn: Turn = try transaction.first(Self.nextTurn) else { return nil }
             let messages: [ClaimedMessage] = try transaction.rows(
                 self.claimDue(turn.campaign, limit: self.sizer.limit(for: turn.letter))
@@ -44,7 +45,7 @@ struct ClaimStore: Sendable {
     private func claimDue(_ campaign: CampaignKey, limit: Int) -> Query {
         """
         WITH due AS (
-            SELECT contact_id FROM messages
+            SELECT organization_id, campaign_id, contact_id FROM messages
             WHERE organization_id = \(campaign.organization) AND campaign_id = \(campaign.id) AND state = 'pending' AND not_before <= now()
             ORDER BY not_before, contact_id LIMIT \(limit) FOR UPDATE SKIP LOCKED
         ), taken AS (
@@ -52,7 +53,7 @@ struct ClaimStore: Sendable {
                 state = 'claimed', fence = fence + 1, updated_at = now(),
                 lease_until = now() + make_interval(secs => \(self.lease.inSeconds))
             FROM due
-            WHERE messages.organization_id = \(campaign.organization) AND messages.campaign_id = \(campaign.id)
+            WHERE messages.organization_id = due.organization_id AND messages.campaign_id = due.campaign_id
                 AND messages.contact_id = due.contact_id
             RETURNING messages.contact_id, fence, send_key, address, attempts, checks
         )
@@ -64,6 +65,7 @@ struct ClaimStore: Sendable {
     func claimDoubts(limit: Int) async throws -> ClaimedBatch? {
         let now = ContinuousClock.now
         return try await self.database.transaction { transaction in
+            try transaction.planByKeys()
             guard let turn: Turn = try transaction.first(Self.nextDoubt) else { return nil }
             let messages: [ClaimedMessage] = try transaction.rows(self.claimDoubts(turn.campaign, limit: limit))
             guard !messages.isEmpty else { return nil }
@@ -87,7 +89,7 @@ struct ClaimStore: Sendable {
     private func claimDoubts(_ campaign: CampaignKey, limit: Int) -> Query {
         """
         WITH due AS (
-            SELECT contact_id FROM messages
+            SELECT organization_id, campaign_id, contact_id FROM messages
             WHERE organization_id = \(campaign.organization) AND campaign_id = \(campaign.id)
                 AND state = 'in_doubt' AND next_check_at <= now()
             ORDER BY next_check_at LIMIT \(limit) FOR UPDATE SKIP LOCKED
@@ -98,7 +100,7 @@ struct ClaimStore: Sendable {
                     secs => \(DoubtSchedule.firstCheck.inSeconds)::double precision * power(2, checks + 1)
                 ) END
             FROM due
-            WHERE messages.organization_id = \(campaign.organization) AND messages.campaign_id = \(campaign.id)
+            WHERE messages.organization_id = due.organization_id AND messages.campaign_id = due.campaign_id
                 AND messages.contact_id = due.contact_id
             RETURNING messages.contact_id, fence, send_key, address, attempts, checks
         )

@@ -12,11 +12,12 @@ struct Completion: Sendable {
     /// True when this call was the one that ended it.
     func complete(_ campaign: CampaignKey) async throws -> Bool {
         try await self.database.transaction { transaction in
+            try transaction.planByKeys()
             let name: String? = try transaction.first(
                 """
                 UPDATE campaigns SET status = 'sent', finished_at = now(), updated_at = now()
                 WHERE organization_id = \(campaign.organization) AND id = \(campaign.id) AND status = 'sending'
-                    AND NOT EXISTS (\(Self.openMessages))
+                    AND \(Self.nothingOpen)
                 RETURNING name
                 """
             )
@@ -34,23 +35,26 @@ struct Completion: Sendable {
 
     /// Campaigns whose last worker died between the last outcome and the end.
     func completable(_ limit: Int) async throws -> [CampaignKey] {
-        try await self.database.read(
-            """
-            SELECT organization_id, id FROM campaigns WHERE status = 'sending' AND NOT EXISTS (\(Self.openMessages)) LIMIT \(limit)
-            """,
-            as: CampaignKey.self
-        )
+        try await self.database.transaction { transaction in
+            try transaction.planByKeys()
+            return try transaction.rows(
+                "SELECT organization_id, id FROM campaigns WHERE status = 'sending' AND \(Self.nothingOpen) LIMIT \(limit)"
+            )
+        }
     }
 
-    /// What keeps a campaign from being sent. A message in doubt does so only where the policy will send it again.
-    private static var openMessages: Query {
+    /// A message in doubt keeps a campaign open only where the policy will send it again.
+    private static var nothingOpen: Query {
         """
-        SELECT FROM messages
-        WHERE messages.organization_id = campaigns.organization_id AND messages.campaign_id = campaigns.id
-            AND (
-                messages.state IN ('pending', 'claimed')
-                OR (campaigns.in_doubt_policy = 'resend' AND messages.state = 'in_doubt' AND messages.attempt_group < \(attemptGroupLimit))
-            )
+        NOT EXISTS (
+            SELECT FROM messages
+            WHERE messages.organization_id = campaigns.organization_id AND messages.campaign_id = campaigns.id
+                AND messages.state IN ('pending', 'claimed')
+        ) AND (campaigns.in_doubt_policy = 'hold' OR NOT EXISTS (
+            SELECT FROM messages
+            WHERE messages.organization_id = campaigns.organization_id AND messages.campaign_id = campaigns.id
+                AND messages.state = 'in_doubt' AND messages.attempt_group < \(attemptGroupLimit)
+        ))
         """
     }
 }

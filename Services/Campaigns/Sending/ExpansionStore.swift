@@ -58,6 +58,7 @@ struct ExpansionStore: Sendable {
                 """
             )
             guard let cursor else { return .lost }
+            try transaction.planByKeys()
             let passed: Passed = try transaction.first(self.insert(campaign, after: cursor)) ?? Passed(count: 0, last: nil)
             if passed.count < self.chunk {
                 try self.start(campaign, transaction)
@@ -88,7 +89,8 @@ struct ExpansionStore: Sendable {
         }
     }
 
-    /// One statement for a chunk of contacts. Whoever shares a mailbox with an earlier contact, or has none, is skipped visibly.
+    /// One statement for a chunk of contacts. Whoever shares a mailbox with an earlier contact (of this chunk, or by the unique mailbox of an
+    /// earlier one), or has none, is skipped visibly.
     private func insert(_ campaign: CampaignKey, after cursor: Int64) -> Query {
         """
         WITH chunk AS MATERIALIZED (
@@ -96,24 +98,24 @@ struct ExpansionStore: Sendable {
             WHERE organization_id = \(campaign.organization) AND id > \(cursor) AND NOT is_deleted
             ORDER BY id LIMIT \(self.chunk)
         ), judged AS (
-            SELECT chunk.id, chunk.email, chunk.email_key, CASE
+            SELECT chunk.id, chunk.email, chunk.email_key, campaigns.send_salt, CASE
                 WHEN email IS NULL THEN 'no_address'
                 WHEN email_key IS NULL THEN 'invalid_address'
-                WHEN row_number() OVER (PARTITION BY email_key ORDER BY id) > 1 THEN 'duplicate_address'
-                WHEN EXISTS (
-                    SELECT FROM messages
-                    WHERE organization_id = \(campaign.organization) AND campaign_id = \(campaign.id)
-                        AND channel = 'email' AND address_key = chunk.email_key
-                ) THEN 'duplicate_address'
+                WHEN row_number() OVER (PARTITION BY email_key ORDER BY chunk.id) > 1 THEN 'duplicate_address'
             END AS skip_reason
-            FROM chunk
-        ), inserted AS (
-            INSERT INTO messages (organization_id, campaign_id, contact_id, channel, address, address_key, send_key, state, reason)
-            SELECT campaigns.organization_id, campaigns.id, judged.id, 'email', judged.email,
-                CASE WHEN skip_reason IS NULL THEN judged.email_key END,
-                send_key(campaigns.send_salt, campaigns.organization_id, campaigns.id, judged.id, 1),
-                CASE WHEN skip_reason IS NULL THEN 'pending' ELSE 'skipped' END, skip_reason
-            FROM judged JOIN campaigns ON campaigns.organization_id = \(campaign.organization) AND campaigns.id = \(campaign.id)
+            FROM chunk CROSS JOIN campaigns
+            WHERE campaigns.organization_id = \(campaign.organization) AND campaigns.id = \(campaign.id)
+        ), pending AS (
+            INSERT INTO messages (organization_id, campaign_id, contact_id, channel, address, address_key, send_key, state)
+            SELECT \(campaign.organization), \(campaign.id), id, 'email', email, email_key,
+                send_key(send_salt, \(campaign.organization), \(campaign.id), id, 1), 'pending'
+            FROM judged WHERE skip_reason IS NULL ORDER BY id
+            ON CONFLICT DO NOTHING RETURNING contact_id
+        ), skipped AS (
+            INSERT INTO messages (organization_id, campaign_id, contact_id, channel, address, send_key, state, reason)
+            SELECT \(campaign.organization), \(campaign.id), id, 'email', email,
+                send_key(send_salt, \(campaign.organization), \(campaign.id), id, 1), 'skipped', coalesce(skip_reason, 'duplicate_address')
+            FROM judged WHERE id NOT IN (SELECT contact_id FROM pending)
             ON CONFLICT DO NOTHING
         )
         SELECT count(*) AS passed, max(id) AS last FROM chunk

@@ -43,7 +43,7 @@ struct HousekeepingStore: Sendable {
 
     /// Claims whose worker did not come back are pending again; integrations know whether they were sent.
     func endLeases() async throws -> Int {
-        try await self.database.write(
+        try await self.database.writeByKeys(
             """
             UPDATE messages SET state = 'pending', lease_until = NULL, unanswered = true, not_before = now(), updated_at = now()
             FROM (
@@ -58,7 +58,7 @@ struct HousekeepingStore: Sendable {
 
     /// The policy "resend": a new attempt group, and with it a new key.
     func resendDoubts(olderThan age: Duration) async throws -> Int {
-        try await self.database.write(
+        try await self.database.writeByKeys(
             """
             UPDATE messages SET
                 state = 'pending', attempt_group = attempt_group + 1, not_before = now(), attempts = 0, next_check_at = NULL, updated_at = now(),
@@ -79,7 +79,7 @@ struct HousekeepingStore: Sendable {
 
     /// What is pending in a cancelled campaign is cancelled; where a claim ended without an answer it is in doubt, because it may have been sent.
     func sweepCancelled() async throws {
-        try await self.database.write(
+        try await self.database.writeByKeys(
             """
             UPDATE messages SET
                 state = CASE WHEN unanswered THEN 'in_doubt' ELSE 'cancelled' END,
@@ -95,7 +95,7 @@ struct HousekeepingStore: Sendable {
                 AND messages.contact_id = given_up.contact_id
             """
         )
-        try await self.database.write(
+        try await self.database.writeByKeys(
             """
             UPDATE campaigns SET swept_at = now()
             WHERE status = 'cancelled' AND swept_at IS NULL AND NOT EXISTS (

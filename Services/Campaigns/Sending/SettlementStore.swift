@@ -8,7 +8,7 @@ struct SettlementStore: Sendable {
     /// Answers how many rows were still in the hands of the claim; the others' truth is told to whoever claimed them since.
     func apply(_ settlements: [Settlement], to campaign: CampaignKey, from state: MessageState) async throws -> Int {
         guard !settlements.isEmpty else { return 0 }
-        return try await self.database.write(
+        return try await self.database.writeByKeys(
             """
             UPDATE messages SET
                 state = settled.state, reason = settled.reason, detail = settled.detail,
@@ -21,13 +21,16 @@ struct SettlementStore: Sendable {
                     WHEN settled.state = 'in_doubt' THEN now() + make_interval(secs => \(DoubtSchedule.firstCheck.inSeconds))
                 END,
                 lease_until = NULL, unanswered = false, updated_at = now()
-            FROM unnest(
-                \(settlements.map(\.contactID))::bigint[], \(settlements.map(\.fence))::bigint[],
-                \(settlements.map(\.state.rawValue))::text[], \(settlements.map(\.reason))::text[], \(settlements.map(\.detail))::text[],
-                \(settlements.map(\.providerMessageID))::text[], \(settlements.map { String($0.delay) })::double precision[],
-                \(settlements.map(\.isTry))::boolean[]
-            ) AS settled (contact_id, fence, state, reason, detail, provider_message_id, delay, is_try)
-            WHERE messages.organization_id = \(campaign.organization) AND messages.campaign_id = \(campaign.id)
+            FROM (
+                SELECT \(campaign.organization)::bigint AS organization_id, \(campaign.id)::bigint AS campaign_id, told.* FROM unnest(
+                    \(settlements.map(\.contactID))::bigint[], \(settlements.map(\.fence))::bigint[],
+                    \(settlements.map(\.state.rawValue))::text[], \(settlements.map(\.reason))::text[],
+                    \(settlements.map(\.detail))::text[], \(settlements.map(\.providerMessageID))::text[],
+                    \(settlements.map(\.delay))::double precision[], \(settlements.map(\.isTry))::boolean[]
+                ) AS told (contact_id, fence, state, reason, detail, provider_message_id, delay, is_try)
+                OFFSET 0
+            ) AS settled
+            WHERE messages.organization_id = settled.organization_id AND messages.campaign_id = settled.campaign_id
                 AND messages.contact_id = settled.contact_id AND messages.fence = settled.fence AND messages.state = \(state)
             """
         )
@@ -37,13 +40,18 @@ struct SettlementStore: Sendable {
     /// - asked: whether integrations may have seen it, so that it must not be taken for unsent.
     func release(_ batch: ClaimedBatch, after delay: Double, asked: Bool) async throws {
         guard batch.state == .claimed else { return }
-        try await self.database.write(
+        try await self.database.writeByKeys(
             """
             UPDATE messages SET
                 state = 'pending', lease_until = NULL, unanswered = unanswered OR \(asked),
                 not_before = now() + make_interval(secs => \(delay)), updated_at = now()
-            FROM unnest(\(batch.messages.map(\.contactID))::bigint[], \(batch.messages.map(\.fence))::bigint[]) AS released (contact_id, fence)
-            WHERE messages.organization_id = \(batch.campaign.organization) AND messages.campaign_id = \(batch.campaign.id)
+            FROM (
+                SELECT \(batch.campaign.organization)::bigint AS organization_id, \(batch.campaign.id)::bigint AS campaign_id, claimed.*
+                FROM unnest(\(batch.messages.map(\.contactID))::bigint[], \(batch.messages.map(\.fence))::bigint[])
+                    AS claimed (contact_id, fence)
+                OFFSET 0
+            ) AS released
+            WHERE messages.organization_id = released.organization_id AND messages.campaign_id = released.campaign_id
                 AND messages.contact_id = released.contact_id AND messages.fence = released.fence AND messages.state = 'claimed'
             """
         )
