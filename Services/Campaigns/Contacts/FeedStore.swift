@@ -37,6 +37,7 @@ struct FeedStore: Sendable {
                 """
             )
             guard moved == 1 else { return false }
+            try transaction.planByKeys()
             if !page.upserts.isEmpty { try transaction.write(Self.upsert(page.upserts, organization)) }
             if !page.deletes.isEmpty { try transaction.write(Self.delete(page.deletes, organization)) }
             return true
@@ -72,8 +73,12 @@ struct FeedStore: Sendable {
         UPDATE contacts SET
             email = NULL, email_key = NULL, phone = NULL, first_name = NULL, last_name = NULL, company = NULL, job_title = NULL,
             is_deleted = true, updated_at = now()
-        FROM unnest(\(keys.map(\.integrationID))::bigint[], \(keys.map(\.recordID))::bigint[]) AS gone (integration_id, record_id)
-        WHERE contacts.organization_id = \(organization)
+        FROM (
+            SELECT \(organization)::bigint AS organization_id, deleted.*
+            FROM unnest(\(keys.map(\.integrationID))::bigint[], \(keys.map(\.recordID))::bigint[]) AS deleted (integration_id, record_id)
+            OFFSET 0
+        ) AS gone
+        WHERE contacts.organization_id = gone.organization_id
             AND contacts.integration_id = gone.integration_id AND contacts.record_id = gone.record_id
         """
     }
