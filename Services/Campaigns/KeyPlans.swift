@@ -2,8 +2,9 @@ import Database
 
 // Statistics know nothing of the campaign that was expanded a moment ago: by them the planner takes its messages for one row, reads them all
 // for each message of a batch (26 s for a claim of 250 in 100,000, measured), or looks for the last pending one through the whole table because
-// it expects many. The statements of sending therefore name their rows by key, in a form from which no constant can be carried into the
-// table's own scan, and are planned each time, without sequential scans.
+// it expects many. The statements of sending therefore leave it no choice: rows that the statement itself has locked are named by their ctid, others
+// by their unique send key, the first of a kind is asked for in the order of the one index that has it; and they are planned each time anew,
+// without sequential scans.
 
 extension Transaction {
     /// For the rest of this transaction.

@@ -121,7 +121,7 @@ func withHarness(_ body: @Sendable (Harness) async throws -> Void) async throws 
 }
 
 func settlement(_ message: ClaimedMessage, _ state: MessageState) -> Settlement {
-    Settlement(contactID: message.contactID, fence: message.fence, state: state)
+    Settlement(sendKey: message.sendKey, fence: message.fence, state: state)
 }
 
 /// Ids are written as numbers in tests.

@@ -36,7 +36,7 @@ CREATE TABLE messages (
 
 -- What can be claimed, in the order of claiming: its size is that of the work left, not of the table.
 CREATE INDEX messages_due ON messages (organization_id, campaign_id, not_before, contact_id) WHERE state = 'pending';
-CREATE INDEX messages_leases ON messages (lease_until) WHERE state = 'claimed';
+CREATE INDEX messages_leases ON messages (organization_id, campaign_id, lease_until) WHERE state = 'claimed';
 CREATE INDEX messages_doubts ON messages (next_check_at) WHERE state = 'in_doubt';
 -- Counts, lists by state, and whether anything is left.
 CREATE INDEX messages_state ON messages (organization_id, campaign_id, state, contact_id);

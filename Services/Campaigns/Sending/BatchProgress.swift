@@ -56,7 +56,7 @@ final class BatchProgress: Sendable {
     func settle(_ message: ClaimedMessage, _ state: MessageState, reason: String) {
         self.state.withLock { progress in
             progress.open[message.sendKey] = nil
-            progress.ready.append(Settlement(contactID: message.contactID, fence: message.fence, state: state, reason: reason))
+            progress.ready.append(Settlement(sendKey: message.sendKey, fence: message.fence, state: state, reason: reason))
         }
     }
 

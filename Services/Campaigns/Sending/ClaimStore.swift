@@ -31,11 +31,12 @@ struct ClaimStore: Sendable {
                 SELECT organization_id, id, hold_until, turn_at, max(turn_at) OVER (PARTITION BY organization_id) AS organization_turn_at
                 FROM campaigns WHERE status = 'sending'
             ) AS sending
-            WHERE (hold_until IS NULL OR hold_until <= now()) AND EXISTS (
-                SELECT FROM messages
+            WHERE (hold_until IS NULL OR hold_until <= now()) AND (
+                SELECT not_before FROM messages
                 WHERE messages.organization_id = sending.organization_id AND messages.campaign_id = sending.id
-                    AND messages.state = 'pending' AND messages.not_before <= now()
-            )
+                    AND messages.state = 'pending'
+                ORDER BY not_before LIMIT 1
+            ) <= now()
             ORDER BY organization_turn_at, turn_at LIMIT 1
         )
         RETURNING \(raw: Turn.columns)
@@ -45,7 +46,7 @@ struct ClaimStore: Sendable {
     private func claimDue(_ campaign: CampaignKey, limit: Int) -> Query {
         """
         WITH due AS (
-            SELECT organization_id, campaign_id, contact_id FROM messages
+            SELECT ctid AS place FROM messages
             WHERE organization_id = \(campaign.organization) AND campaign_id = \(campaign.id) AND state = 'pending' AND not_before <= now()
             ORDER BY not_before, contact_id LIMIT \(limit) FOR UPDATE SKIP LOCKED
         ), taken AS (
@@ -53,8 +54,7 @@ struct ClaimStore: Sendable {
                 state = 'claimed', fence = fence + 1, updated_at = now(),
                 lease_until = now() + make_interval(secs => \(self.lease.inSeconds))
             FROM due
-            WHERE messages.organization_id = due.organization_id AND messages.campaign_id = due.campaign_id
-                AND messages.contact_id = due.contact_id
+            WHERE messages.ctid = due.place
             RETURNING messages.contact_id, fence, send_key, address, attempts, checks
         )
         \(Self.withContacts(campaign.organization))
@@ -89,7 +89,7 @@ struct ClaimStore: Sendable {
     private func claimDoubts(_ campaign: CampaignKey, limit: Int) -> Query {
         """
         WITH due AS (
-            SELECT organization_id, campaign_id, contact_id FROM messages
+            SELECT ctid AS place FROM messages
             WHERE organization_id = \(campaign.organization) AND campaign_id = \(campaign.id)
                 AND state = 'in_doubt' AND next_check_at <= now()
             ORDER BY next_check_at LIMIT \(limit) FOR UPDATE SKIP LOCKED
@@ -100,8 +100,7 @@ struct ClaimStore: Sendable {
                     secs => \(DoubtSchedule.firstCheck.inSeconds)::double precision * power(2, checks + 1)
                 ) END
             FROM due
-            WHERE messages.organization_id = due.organization_id AND messages.campaign_id = due.campaign_id
-                AND messages.contact_id = due.contact_id
+            WHERE messages.ctid = due.place
             RETURNING messages.contact_id, fence, send_key, address, attempts, checks
         )
         \(Self.withContacts(campaign.organization))

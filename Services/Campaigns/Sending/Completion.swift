@@ -46,11 +46,15 @@ struct Completion: Sendable {
     /// A message in doubt keeps a campaign open only where the policy will send it again.
     private static var nothingOpen: Query {
         """
-        NOT EXISTS (
-            SELECT FROM messages
-            WHERE messages.organization_id = campaigns.organization_id AND messages.campaign_id = campaigns.id
-                AND messages.state IN ('pending', 'claimed')
-        ) AND (campaigns.in_doubt_policy = 'hold' OR NOT EXISTS (
+        (
+            SELECT not_before FROM messages
+            WHERE messages.organization_id = campaigns.organization_id AND messages.campaign_id = campaigns.id AND messages.state = 'pending'
+            ORDER BY not_before LIMIT 1
+        ) IS NULL AND (
+            SELECT lease_until FROM messages
+            WHERE messages.organization_id = campaigns.organization_id AND messages.campaign_id = campaigns.id AND messages.state = 'claimed'
+            ORDER BY lease_until LIMIT 1
+        ) IS NULL AND (campaigns.in_doubt_policy = 'hold' OR NOT EXISTS (
             SELECT FROM messages
             WHERE messages.organization_id = campaigns.organization_id AND messages.campaign_id = campaigns.id
                 AND messages.state = 'in_doubt' AND messages.attempt_group < \(attemptGroupLimit)

@@ -47,11 +47,10 @@ struct HousekeepingStore: Sendable {
             """
             UPDATE messages SET state = 'pending', lease_until = NULL, unanswered = true, not_before = now(), updated_at = now()
             FROM (
-                SELECT organization_id, campaign_id, contact_id FROM messages
+                SELECT ctid AS place FROM messages
                 WHERE state = 'claimed' AND lease_until < now() LIMIT \(self.chunk) FOR UPDATE SKIP LOCKED
             ) AS ended
-            WHERE messages.organization_id = ended.organization_id AND messages.campaign_id = ended.campaign_id
-                AND messages.contact_id = ended.contact_id
+            WHERE messages.ctid = ended.place
             """
         )
     }
@@ -64,15 +63,14 @@ struct HousekeepingStore: Sendable {
                 state = 'pending', attempt_group = attempt_group + 1, not_before = now(), attempts = 0, next_check_at = NULL, updated_at = now(),
                 send_key = send_key(doubtful.send_salt, messages.organization_id, messages.campaign_id, messages.contact_id, attempt_group + 1)
             FROM (
-                SELECT messages.organization_id, messages.campaign_id, messages.contact_id, campaigns.send_salt
+                SELECT messages.ctid AS place, campaigns.send_salt
                 FROM campaigns JOIN messages ON messages.organization_id = campaigns.organization_id AND messages.campaign_id = campaigns.id
                 WHERE campaigns.status = 'sending' AND campaigns.in_doubt_policy = 'resend' AND messages.state = 'in_doubt'
                     AND messages.attempt_group < \(Completion.attemptGroupLimit)
                     AND messages.in_doubt_at < now() - make_interval(secs => \(age.inSeconds))
                 LIMIT \(self.chunk) FOR UPDATE OF messages SKIP LOCKED
             ) AS doubtful
-            WHERE messages.organization_id = doubtful.organization_id AND messages.campaign_id = doubtful.campaign_id
-                AND messages.contact_id = doubtful.contact_id
+            WHERE messages.ctid = doubtful.place
             """
         )
     }
@@ -86,13 +84,12 @@ struct HousekeepingStore: Sendable {
                 reason = CASE WHEN unanswered THEN 'cancelled_in_hand' END,
                 in_doubt_at = CASE WHEN unanswered THEN now() END, updated_at = now()
             FROM (
-                SELECT messages.organization_id, messages.campaign_id, messages.contact_id
+                SELECT messages.ctid AS place
                 FROM campaigns JOIN messages ON messages.organization_id = campaigns.organization_id AND messages.campaign_id = campaigns.id
                 WHERE campaigns.status = 'cancelled' AND campaigns.swept_at IS NULL AND messages.state = 'pending'
                 LIMIT \(self.chunk) FOR UPDATE OF messages SKIP LOCKED
             ) AS given_up
-            WHERE messages.organization_id = given_up.organization_id AND messages.campaign_id = given_up.campaign_id
-                AND messages.contact_id = given_up.contact_id
+            WHERE messages.ctid = given_up.place
             """
         )
         try await self.database.writeByKeys(

@@ -2,7 +2,7 @@ import Models
 
 /// What becomes of one claimed message.
 struct Settlement: Sendable, Equatable {
-    var contactID: ContactID
+    var sendKey: String
     /// Of the claim: a row that was claimed again since is left alone.
     var fence: Int64
     var state: MessageState
@@ -25,7 +25,7 @@ struct SettlementRules: Sendable {
 
     /// nil where the outcome settles nothing yet.
     func settlement(of outcome: SendOutcome, for message: ClaimedMessage, from state: MessageState) -> Settlement? {
-        var settlement = Settlement(contactID: message.contactID, fence: message.fence, state: .accepted)
+        var settlement = Settlement(sendKey: message.sendKey, fence: message.fence, state: .accepted)
         settlement.reason = outcome.reason.map { Self.cleaned($0, limit: 100) }
         settlement.detail = outcome.detail.map { Self.cleaned($0, limit: 500) }
         settlement.providerMessageID = outcome.providerMessageID.map { Self.cleaned($0, limit: 500) }

@@ -22,16 +22,16 @@ struct SettlementStore: Sendable {
                 END,
                 lease_until = NULL, unanswered = false, updated_at = now()
             FROM (
-                SELECT \(campaign.organization)::bigint AS organization_id, \(campaign.id)::bigint AS campaign_id, told.* FROM unnest(
-                    \(settlements.map(\.contactID))::bigint[], \(settlements.map(\.fence))::bigint[],
+                SELECT \(campaign.organization)::bigint AS organization_id, told.* FROM unnest(
+                    \(settlements.map(\.sendKey))::text[], \(settlements.map(\.fence))::bigint[],
                     \(settlements.map(\.state.rawValue))::text[], \(settlements.map(\.reason))::text[],
                     \(settlements.map(\.detail))::text[], \(settlements.map(\.providerMessageID))::text[],
                     \(settlements.map(\.delay))::double precision[], \(settlements.map(\.isTry))::boolean[]
-                ) AS told (contact_id, fence, state, reason, detail, provider_message_id, delay, is_try)
+                ) AS told (send_key, fence, state, reason, detail, provider_message_id, delay, is_try)
                 OFFSET 0
             ) AS settled
-            WHERE messages.organization_id = settled.organization_id AND messages.campaign_id = settled.campaign_id
-                AND messages.contact_id = settled.contact_id AND messages.fence = settled.fence AND messages.state = \(state)
+            WHERE messages.organization_id = settled.organization_id AND messages.send_key = settled.send_key
+                AND messages.fence = settled.fence AND messages.state = \(state)
             """
         )
     }
@@ -46,13 +46,12 @@ struct SettlementStore: Sendable {
                 state = 'pending', lease_until = NULL, unanswered = unanswered OR \(asked),
                 not_before = now() + make_interval(secs => \(delay)), updated_at = now()
             FROM (
-                SELECT \(batch.campaign.organization)::bigint AS organization_id, \(batch.campaign.id)::bigint AS campaign_id, claimed.*
-                FROM unnest(\(batch.messages.map(\.contactID))::bigint[], \(batch.messages.map(\.fence))::bigint[])
-                    AS claimed (contact_id, fence)
+                SELECT \(batch.campaign.organization)::bigint AS organization_id, claimed.*
+                FROM unnest(\(batch.messages.map(\.sendKey))::text[], \(batch.messages.map(\.fence))::bigint[]) AS claimed (send_key, fence)
                 OFFSET 0
             ) AS released
-            WHERE messages.organization_id = released.organization_id AND messages.campaign_id = released.campaign_id
-                AND messages.contact_id = released.contact_id AND messages.fence = released.fence AND messages.state = 'claimed'
+            WHERE messages.organization_id = released.organization_id AND messages.send_key = released.send_key
+                AND messages.fence = released.fence AND messages.state = 'claimed'
             """
         )
     }
