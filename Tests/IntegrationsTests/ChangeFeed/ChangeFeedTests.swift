@@ -1,6 +1,8 @@
 import Database
 import Foundation
+import HTTPTypes
 import Models
+import ServiceKit
 import Synchronization
 import TestSupport
 import Testing

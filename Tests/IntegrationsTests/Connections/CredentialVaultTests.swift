@@ -1,5 +1,9 @@
+import Database
 import Encryption
+import HTTPTypes
 import Models
+import ServiceKit
+import TestSupport
 import Testing
 
 @testable import Integrations

@@ -1,5 +1,8 @@
+import Database
 import HTTPTypes
 import Models
+import ServiceKit
+import TestSupport
 import Testing
 
 @testable import Integrations

@@ -13,7 +13,10 @@ import Testing
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for item in 0..<1000 {
-                group.addTask { #expect(try await commit.submit(item) == item * 2) }
+                group.addTask {
+                    let answer = try await commit.submit(item)
+                    #expect(answer == item * 2)
+                }
             }
             try await group.waitForAll()
         }

@@ -1,5 +1,8 @@
+import Database
 import Foundation
+import HTTPTypes
 import Models
+import ServiceKit
 import TestSupport
 import Testing
 
