@@ -1,5 +1,6 @@
 import Database
 import Models
+import TestSupport
 import Testing
 
 @testable import Gateway
@@ -144,7 +145,7 @@ import Testing
         try await withGateway { gateway in
             let member = try await gateway.register()
             let (id, key) = try await gateway.key(of: member, [.organizationRead])
-            let used = LastUsed(store: APIKeyStore(database: gateway.database.runtime), logger: .init(label: "test"))
+            let used = LastUsed(store: APIKeyStore(database: gateway.database.runtime), logger: TestLog.quiet)
             used.note(APIKeyID(id), of: member.organization)
             try await used.flush()
             let got = try await gateway.door.send("GET", "/api/v1/api/keys/\(id)", headers: member.bearer)

@@ -1,5 +1,6 @@
 import Database
 import Models
+import TestSupport
 import Testing
 
 @testable import Gateway
@@ -174,7 +175,7 @@ import Testing
     @Test func sweeperLeavesWhatIsAlive() async throws {
         try await withGateway { gateway in
             let member = try await gateway.register()
-            let sweeper = Sweeper(database: gateway.database.runtime, logger: .init(label: "test"))
+            let sweeper = Sweeper(database: gateway.database.runtime, logger: TestLog.quiet)
             try await sweeper.sweep()
             #expect(try await self.me(gateway, member.accessToken) == 200)
             try await gateway.database.runtime.write("UPDATE sessions SET expires_at = now() - INTERVAL '2 days'")

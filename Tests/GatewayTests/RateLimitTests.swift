@@ -1,5 +1,7 @@
 import Database
+import HTTPTypes
 import Models
+import TestSupport
 import Testing
 
 @testable import Gateway
@@ -94,7 +96,7 @@ import Testing
             applicationName: "test"
         )
         configuration.waitLimit = .milliseconds(200)
-        let away = Postgres(configuration, logger: .init(label: "test"))
+        let away = Postgres(configuration, logger: TestLog.quiet)
         let store = CredentialStore(database: away, limits: TierLimits(standard: 1, premium: 1))
         let authenticator = Authenticator(cache: CredentialCache(capacity: 2, lifetime: .seconds(1)), store: store)
         let token = try TokenFormat.liveKey.make().reveal()

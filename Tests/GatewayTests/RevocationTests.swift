@@ -1,5 +1,6 @@
 import Database
 import Models
+import TestSupport
 import Testing
 
 @testable import Gateway

@@ -1,3 +1,4 @@
+import HTTPTypes
 import Models
 import ServiceKit
 import Testing
@@ -19,7 +20,7 @@ import Testing
             try route.authorize(principal)
             return nil
         } catch {
-            return error.kind
+            return (error as? Problem)?.kind
         }
     }
 

@@ -59,7 +59,7 @@ struct TestDoor: Sendable {
         var sent = 0
         while sent < request.count {
             let count = request.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress?.advanced(by: sent), $0.count - sent, Int32(MSG_NOSIGNAL.rawValue))
+                Glibc.send(descriptor, $0.baseAddress?.advanced(by: sent), $0.count - sent, Int32(MSG_NOSIGNAL))
             }
             // The server may answer and close before it has read everything.
             if count <= 0 { break }

@@ -27,7 +27,9 @@ struct SandboxMain: AsyncParsableCommand {
     var sendgridKey: [String] = ["SG.sandbox-demo-key"]
 
     func validate() throws {
-        guard try (0...65_535).contains(self.number(self.port, "SANDBOX_PORT", 8090)) else { throw ValidationError("The port is out of range.") }
+        guard try (0...65_535).contains(self.number(self.port, "SANDBOX_PORT", 8090)) else {
+            throw ValidationError("The port is out of range.")
+        }
         guard try (0...10_000_000).contains(self.number(self.contacts, "SANDBOX_CONTACTS", 10_000)) else {
             throw ValidationError("There can be 0 to 10000000 contacts.")
         }

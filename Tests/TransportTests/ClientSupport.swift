@@ -1,5 +1,6 @@
 import HTTPTypes
 import Logging
+import Synchronization
 import Testing
 
 @testable import Transport
@@ -55,4 +56,22 @@ func eventually(_ condition: () -> Bool) async -> Bool {
         await Task.yield()
     }
     return condition()
+}
+
+/// A number that several threads count.
+final class Counter: Sendable {
+    private let number = Mutex(0)
+
+    var value: Int { self.number.withLock { $0 } }
+
+    func reset() { self.number.withLock { $0 = 0 } }
+
+    /// The number after adding.
+    @discardableResult
+    func add(_ increment: Int = 1) -> Int {
+        self.number.withLock { number in
+            number += increment
+            return number
+        }
+    }
 }

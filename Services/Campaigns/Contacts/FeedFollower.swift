@@ -96,8 +96,8 @@ final class FeedBacklog: Sendable {
     /// Organizations in hand stay waiting: their turn comes when the present one is over.
     func take(_ limit: Int) -> [OrganizationID] {
         self.state.withLock { state in
-            let taken = state.waiting.lazy.filter { !state.inHand.contains($0) }.prefix(limit)
-            let organizations = Array(taken)
+            let inHand = state.inHand
+            let organizations = Array(state.waiting.lazy.filter { !inHand.contains($0) }.prefix(limit))
             state.inHand.formUnion(organizations)
             state.isWaiting.subtract(organizations)
             state.waiting.removeAll { organizations.contains($0) }

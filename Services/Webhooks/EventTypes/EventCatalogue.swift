@@ -17,7 +17,7 @@ enum EventCatalogue {
     private static let integrationConnected = EventTypeDescription(
         type: .integrationConnected,
         version: 1,
-        summary: "An integration was created and its first connection succeeded.",
+        summary: "An integration was created.",
         fields: [
             .init("integration_id", .integer, "The integration."),
             .init("provider", .string, "The provider's name in the provider catalogue."),
@@ -44,12 +44,23 @@ enum EventCatalogue {
         version: 1,
         summary: "A sync run of an integration reached its end.",
         fields: [
-            .init("integration_id", .integer, "The integration."),
             .init("sync_run_id", .integer, "The sync run."),
+            .init("integration_id", .integer, "The integration."),
             .init("provider", .string, "The provider's name in the provider catalogue."),
+            .init("mode", .string, "Whether everything was read or only what had changed."),
             .init("records", .integer, "Records read from the provider."),
+            .init("created", .integer, "Records that were new."),
+            .init("updated", .integer, "Records that had changed."),
+            .init("deleted", .integer, "Records that were gone."),
+            .init("unchanged", .integer, "Records that were known as they are."),
+            .init("started_at", .string, "When the run began.", isNullable: true, format: "date-time"),
+            .init("finished_at", .string, "When the run ended.", isNullable: true, format: "date-time"),
         ],
-        example: ["integration_id": 5, "sync_run_id": 31, "provider": "hubspot", "records": 10_000]
+        example: [
+            "sync_run_id": 31, "integration_id": 5, "provider": "hubspot", "mode": "full", "records": 10_000, "created": 9_990,
+            "updated": 6,
+            "deleted": 0, "unchanged": 4, "started_at": "2026-11-22T08:29:12.004Z", "finished_at": "2026-11-22T08:30:00.101Z",
+        ]
     )
 
     private static let campaignStarted = EventTypeDescription(
@@ -59,9 +70,11 @@ enum EventCatalogue {
         fields: [
             .init("campaign_id", .integer, "The campaign."),
             .init("name", .string, "The campaign's name."),
-            .init("recipients", .integer, "Messages in the campaign."),
+            .init("channel", .string, "How its messages travel."),
+            .init("recipients", .integer, "Messages to be sent."),
+            .init("skipped", .integer, "Contacts of the audience that get none, for want of an address or of consent."),
         ],
-        example: ["campaign_id": 12, "name": "Spring news", "recipients": 10_000]
+        example: ["campaign_id": 12, "name": "Spring news", "channel": "email", "recipients": 10_000, "skipped": 0]
     )
 
     private static let campaignSent = EventTypeDescription(
@@ -71,12 +84,12 @@ enum EventCatalogue {
         fields: [
             .init("campaign_id", .integer, "The campaign."),
             .init("name", .string, "The campaign's name."),
-            .init("counts", .object, "Messages by outcome; in_doubt are those whose end nobody knows."),
+            .init("channel", .string, "How its messages travel."),
+            .init("counts", .object, "Messages by outcome: total, accepted, failed, skipped, and in_doubt, whose end nobody knows."),
         ],
         example: [
-            "campaign_id": 12,
-            "name": "Spring news",
-            "counts": ["sent": 9_998, "failed": 1, "in_doubt": 1],
+            "campaign_id": 12, "name": "Spring news", "channel": "email",
+            "counts": ["total": 10_000, "accepted": 9_998, "failed": 1, "in_doubt": 1, "skipped": 0],
         ]
     )
 }

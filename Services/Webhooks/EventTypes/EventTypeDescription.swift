@@ -9,15 +9,16 @@ struct EventTypeDescription: Sendable {
         var name: String
         var kind: Kind
         var description: String
-        var isRequired: Bool
+        /// Null where there is no value; it is there all the same.
+        var isNullable: Bool
         /// JSON Schema `format`, for strings: `date-time`, `email`, `uri`.
         var format: String?
 
-        init(_ name: String, _ kind: Kind, _ description: String, isRequired: Bool = true, format: String? = nil) {
+        init(_ name: String, _ kind: Kind, _ description: String, isNullable: Bool = false, format: String? = nil) {
             self.name = name
             self.kind = kind
             self.description = description
-            self.isRequired = isRequired
+            self.isNullable = isNullable
             self.format = format
         }
     }
@@ -33,14 +34,17 @@ struct EventTypeDescription: Sendable {
     /// JSON Schema (2020-12) of `data`. Members that are not listed may be added at any time.
     var dataSchema: JSONValue {
         let properties = self.fields.map { field -> (String, JSONValue) in
-            var property: [String: JSONValue] = ["type": .string(field.kind.rawValue), "description": .string(field.description)]
+            let kind = JSONValue.string(field.kind.rawValue)
+            var property: [String: JSONValue] = [
+                "type": field.isNullable ? [kind, "null"] : kind, "description": .string(field.description),
+            ]
             property["format"] = field.format.map(JSONValue.string)
             return (field.name, .object(property))
         }
         return [
             "type": "object",
             "properties": .object(Dictionary(properties, uniquingKeysWith: { $1 })),
-            "required": .array(self.fields.filter(\.isRequired).map { .string($0.name) }),
+            "required": .array(self.fields.map { .string($0.name) }),
             "additionalProperties": true,
         ]
     }

@@ -1,7 +1,8 @@
 /// The contacts of the account: the generated ones, and over them what was changed since.
 struct ContactAccount: Sendable {
     static let knownProperties: Set = [
-        "email", "firstname", "lastname", "company", "jobtitle", "phone", "lifecyclestage", "city", "country", "createdate", "lastmodifieddate",
+        "email", "firstname", "lastname", "company", "jobtitle", "phone", "lifecyclestage", "city", "country", "createdate",
+        "lastmodifieddate",
         "hs_object_id",
     ]
     static let readOnlyProperties: Set = ["createdate", "lastmodifieddate", "hs_object_id"]
@@ -17,7 +18,9 @@ struct ContactAccount: Sendable {
         self.nextID = ContactBook.firstID + Int64(book.count)
     }
 
-    var count: Int { self.book.count + self.changed.values.reduce(0) { $0 + (self.book.index(of: $1.id) == nil ? 1 : 0) - ($1.isArchived ? 1 : 0) } }
+    var count: Int {
+        self.book.count + self.changed.values.reduce(0) { $0 + (self.book.index(of: $1.id) == nil ? 1 : 0) - ($1.isArchived ? 1 : 0) }
+    }
 
     /// One past the highest id.
     var endID: Int64 { self.nextID }

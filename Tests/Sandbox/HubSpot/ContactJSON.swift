@@ -7,7 +7,8 @@ extension Contact {
 
     /// - properties: names asked for; empty for the defaults. Unknown ones are left out, known ones without a value are null.
     func json(_ properties: [String]) -> JSONValue {
-        let names = properties.isEmpty ? Self.defaultProperties : Self.alwaysShown + properties.filter(ContactAccount.knownProperties.contains)
+        let names =
+            properties.isEmpty ? Self.defaultProperties : Self.alwaysShown + properties.filter(ContactAccount.knownProperties.contains)
         var shown: [String: JSONValue] = [:]
         for name in names { shown[name] = self.property(name).map(JSONValue.string) ?? .null }
         var members: [String: JSONValue] = [

@@ -2,14 +2,17 @@
 enum ContactNames {
     /// A name as it is written, and as it stands in an address.
     static let first: [(String, String)] = [
-        ("Anna", "anna"), ("Ben", "ben"), ("Chloé", "chloe"), ("David", "david"), ("Elif", "elif"), ("Fatima", "fatima"), ("Gábor", "gabor"),
+        ("Anna", "anna"), ("Ben", "ben"), ("Chloé", "chloe"), ("David", "david"), ("Elif", "elif"), ("Fatima", "fatima"),
+        ("Gábor", "gabor"),
         ("Hannah", "hannah"), ("Ivan", "ivan"), ("José", "jose"), ("Katarzyna", "katarzyna"), ("Liam", "liam"), ("Mia", "mia"),
-        ("Noah", "noah"), ("Olga", "olga"), ("Priya", "priya"), ("Quentin", "quentin"), ("Rosa", "rosa"), ("Søren", "soren"), ("Thi", "thi"),
+        ("Noah", "noah"), ("Olga", "olga"), ("Priya", "priya"), ("Quentin", "quentin"), ("Rosa", "rosa"), ("Søren", "soren"),
+        ("Thi", "thi"),
         ("Uma", "uma"), ("Victor", "victor"), ("Wei", "wei"), ("Ximena", "ximena"), ("Yuki", "yuki"), ("Zoë", "zoe"),
     ]
 
     static let last: [(String, String)] = [
-        ("Andersen", "andersen"), ("Brown", "brown"), ("Çelik", "celik"), ("Dubois", "dubois"), ("Eriksson", "eriksson"), ("Fischer", "fischer"),
+        ("Andersen", "andersen"), ("Brown", "brown"), ("Çelik", "celik"), ("Dubois", "dubois"), ("Eriksson", "eriksson"),
+        ("Fischer", "fischer"),
         ("García", "garcia"), ("Haddad", "haddad"), ("Ivanova", "ivanova"), ("Johnson", "johnson"), ("Kowalski", "kowalski"), ("Li", "li"),
         ("Müller", "mueller"), ("Nguyen", "nguyen"), ("O'Brien", "obrien"), ("Patel", "patel"), ("Quispe", "quispe"), ("Rossi", "rossi"),
         ("Silva", "silva"), ("Tanaka", "tanaka"), ("Ueda", "ueda"), ("van Dijk", "vandijk"), ("Weber", "weber"), ("Xu", "xu"),
@@ -25,5 +28,7 @@ enum ContactNames {
 
     static let jobs = ["Owner", "Marketing Manager", "Head of Sales", "Buyer", "Software Engineer", "Accountant", "Office Manager", "CEO"]
     static let stages = ["subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer"]
-    static let cities = [("Hamburg", "Germany"), ("Lyon", "France"), ("Kraków", "Poland"), ("Porto", "Portugal"), ("Austin", "United States")]
+    static let cities = [
+        ("Hamburg", "Germany"), ("Lyon", "France"), ("Kraków", "Poland"), ("Porto", "Portugal"), ("Austin", "United States"),
+    ]
 }

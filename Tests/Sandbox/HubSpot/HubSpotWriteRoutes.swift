@@ -18,7 +18,7 @@ struct HubSpotWriteRoutes: Sendable {
     private func create(_ request: Request) async throws -> Response {
         let properties = try Self.properties(try await request.json())
         let contact = try self.hubSpot.change { account in
-            if let email = properties["email"], let known = account.find(email: email) { throw .exists(known.id) }
+            if let email = properties["email"], let known = account.find(email: email) { throw HubSpotError.exists(known.id) }
             return account.create(properties.filter { !$0.value.isEmpty }, now: Clock.now())
         }
         return .json(contact.json(Array(properties.keys)), status: .created)
@@ -29,8 +29,10 @@ struct HubSpotWriteRoutes: Sendable {
         let properties = try Self.properties(try await request.json())
         let contact = try self.hubSpot.change { account in
             let contact = try account.require(key, by: property)
-            guard !contact.isArchived else { throw .notFound }
-            if let email = properties["email"], let known = account.find(email: email), known.id != contact.id { throw .exists(known.id) }
+            guard !contact.isArchived else { throw HubSpotError.notFound }
+            if let email = properties["email"], let known = account.find(email: email), known.id != contact.id {
+                throw HubSpotError.exists(known.id)
+            }
             return account.update(contact, properties, now: Clock.now())
         }
         return .json(contact.json(Array(properties.keys)))

@@ -21,7 +21,9 @@ extension ContactSearch {
         }
         self.groups = parsed
         self.query = body["query"]?.stringValue.flatMap { $0.isEmpty ? nil : $0 }
-        guard (self.query ?? "").count <= Self.longestQuery else { throw .validation("The query is longer than \(Self.longestQuery) characters.") }
+        guard (self.query ?? "").count <= Self.longestQuery else {
+            throw .validation("The query is longer than \(Self.longestQuery) characters.")
+        }
         (self.order, self.isDescending) = try Self.order(body["sorts"]?.arrayValue ?? [])
         self.limit = try Self.whole(body["limit"], "limit", 1...200) ?? 10
         self.offset = try Self.whole(body["after"], "after", 0...Int(Int32.max)) ?? 0

@@ -9,7 +9,9 @@ enum WebhookCheck {
 
     /// nil where the delivery is genuine, else why not.
     static func refusal(of delivery: ReceivedDelivery, secret: String, now: Date) -> String? {
-        guard let id = delivery.id, let time = delivery.timestamp, let header = delivery.signature else { return "a webhook- header is missing" }
+        guard let id = delivery.id, let time = delivery.timestamp, let header = delivery.signature else {
+            return "a webhook- header is missing"
+        }
         guard let seconds = Int64(time) else { return "the timestamp is no number" }
         guard abs(now.timeIntervalSince1970 - Double(seconds)) <= tolerance else { return "the timestamp is too far off" }
         let encoded = secret.hasPrefix("whsec_") ? String(secret.dropFirst(6)) : secret

@@ -1,5 +1,0 @@
-import Testing
-
-@Suite struct WebhooksPlaceholder {
-    @Test func placeholder() {}
-}
