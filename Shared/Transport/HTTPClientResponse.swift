@@ -51,6 +51,8 @@ final class BodyLease: Sendable {
         self.loop = loop
     }
 
+    var received: ReceivedBody { self.transfer.received }
+
     deinit {
         if !self.transfer.received.isComplete { _ = self.loop.submit(.abort(self.transfer, .letGo)) }
     }

@@ -237,6 +237,8 @@ extension HTTPDriver {
     private func answerHeads() {
         for transfer in self.board.headed { transfer.tellHead() }
         self.board.headed.removeAll(keepingCapacity: true)
+        for transfer in self.board.answeredEarly { self.end(transfer, failure: nil) }
+        self.board.answeredEarly.removeAll()
     }
 
     private func sweep(now: UInt64) {

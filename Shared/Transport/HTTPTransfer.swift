@@ -4,6 +4,8 @@ import HTTPTypes
 /// Transfers whose head has come in this round. Belongs to the loop's thread.
 final class HeadBoard {
     var headed: [HTTPTransfer] = []
+    /// Answered in full while libcurl still waits for more to send.
+    var answeredEarly: [HTTPTransfer] = []
 }
 
 /// One request and its response. `received` and `upload` have locks of their own; everything mutable belongs to the loop's thread.
@@ -45,6 +47,10 @@ final class HTTPTransfer: @unchecked Sendable {
     var isSendPaused = false
     private var board: HeadBoard?
     private var bytesReceived = 0
+    private var bytesRead: Int64 = 0
+    private var isUploadRead = false
+    /// Length of an answer that came before the upload's end and stops it; `.max` when it is not known.
+    private var earlyBodyLength: Int?
     private var connectDeadline: UInt64 = .max
     private var totalDeadline: UInt64 = .max
     private var lastActivity: UInt64 = 0
@@ -208,8 +214,14 @@ extension HTTPTransfer: EasyHandleOwner {
         case .head(let head):
             self.head = head
             self.board?.headed.append(self)
-            guard let declared = head.headerFields[.contentLength].flatMap({ Int($0) }), self.expectsBody(head) else { return true }
-            return self.fits(declared)
+            let declared = self.expectsBody(head) ? head.headerFields[.contentLength].flatMap { Int($0) } : 0
+            // A refusal before the upload's end: nothing more of it is sent. libcurl stops by itself too, but not where the server says that
+            // it will close the connection.
+            if head.status.code >= 300, self.upload != nil, !self.isUploadRead {
+                self.earlyBodyLength = declared ?? .max
+                self.endIfAnsweredEarly()
+            }
+            return declared.map { self.fits($0) } ?? true
         }
     }
 
@@ -221,17 +233,25 @@ extension HTTPTransfer: EasyHandleOwner {
             return .pause
         }
         self.bytesReceived += body.count
+        self.endIfAnsweredEarly()
         return .taken
+    }
+
+    private func endIfAnsweredEarly() {
+        if self.bytesReceived == self.earlyBodyLength { self.board?.answeredEarly.append(self) }
     }
 
     func readUpload(into buffer: UnsafeMutableRawBufferPointer) -> RequestUpload.Piece {
         guard let upload = self.upload else { return .end }
-        let piece = upload.read(into: buffer)
+        let piece = self.earlyBodyLength == nil ? upload.read(into: buffer) : .nothing
         switch piece {
-        case .bytes: self.touch()
+        case .bytes(let count):
+            self.touch()
+            self.bytesRead += Int64(count)
+            self.isUploadRead = self.bytesRead == upload.length
         case .nothing: self.isSendPaused = true
         case .failed: self.failure = upload.failure
-        case .end: break
+        case .end: self.isUploadRead = true
         }
         return piece
     }

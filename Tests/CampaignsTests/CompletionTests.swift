@@ -9,7 +9,7 @@ import Testing
             try await harness.addContacts(["a@x.example", "b@x.example", "c@x.example", nil])
             let campaign = try await harness.startCampaign()
             let batch = try #require(try await harness.claims().claim())
-            #expect(try await !harness.completion.complete(campaign))
+            #expect(try await harness.completion.complete(campaign) == false)
             let settlements = zip(batch.messages, [MessageState.accepted, .failed, .inDoubt]).map(settlement)
             _ = try await harness.settlements.apply(settlements, to: campaign, from: .claimed)
             let ended = try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -61,7 +61,7 @@ import Testing
             #expect(counts.accepted == 1)
             #expect(counts.inDoubt + counts.cancelled == 9)
             #expect(counts.inDoubt > 0)
-            #expect(try await !harness.completion.complete(campaign))
+            #expect(try await harness.completion.complete(campaign) == false)
             #expect(try await harness.events(.campaignSent).isEmpty)
         }
     }
@@ -72,7 +72,7 @@ import Testing
             let campaign = try await harness.startCampaign(policy: .resend)
             let first = try #require(try await harness.claims().claim())
             _ = try await harness.settlements.apply([settlement(first.messages[0], .inDoubt)], to: campaign, from: .claimed)
-            #expect(try await !harness.completion.complete(campaign))
+            #expect(try await harness.completion.complete(campaign) == false)
             #expect(try await harness.housekeeping.resendDoubts(olderThan: .seconds(60)) == 0)
             try await harness.age(by: 61)
             #expect(try await harness.housekeeping.resendDoubts(olderThan: .seconds(60)) == 1)

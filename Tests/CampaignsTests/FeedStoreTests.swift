@@ -1,3 +1,4 @@
+import Database
 import Models
 import Testing
 
@@ -36,8 +37,10 @@ import Testing
 
     @Test func anOldPageCannotOverwriteANewerOne() async throws {
         try await withHarness { harness in
-            #expect(try await harness.feed.apply(FeedPage([self.change(1), self.change(2)]), of: harness.organization, from: 0, to: 2))
-            #expect(try await !harness.feed.apply(FeedPage([self.change(1, .delete)]), of: harness.organization, from: 0, to: 1))
+            let newer = try await harness.feed.apply(FeedPage([self.change(1), self.change(2)]), of: harness.organization, from: 0, to: 2)
+            let older = try await harness.feed.apply(FeedPage([self.change(1, .delete)]), of: harness.organization, from: 0, to: 1)
+            #expect(newer)
+            #expect(!older)
             #expect(try await self.contacts(harness).count == 1)
         }
     }

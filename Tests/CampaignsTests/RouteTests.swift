@@ -1,3 +1,4 @@
+import Database
 import Encryption
 import Foundation
 import HTTPTypes

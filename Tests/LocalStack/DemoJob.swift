@@ -88,8 +88,8 @@ package struct DemoJob: Sendable {
         try await LocalWait.until("the sync of \(expected) contacts", within: .seconds(300), every: .milliseconds(200)) { () -> Void? in
             let runs = try await self.tolerant { try await api.call(.get, "/api/v1/integrations/\(id)/syncs?limit=1") }
             let run = runs?["data"]?.arrayValue?.first
-            self.report("synced \(run?["records_read"]?.integerValue ?? 0) of \(expected)")
-            return run?["status"]?.stringValue == "succeeded" ? () : nil
+            self.report("synced \(run?["fetched"]?.integerValue ?? 0) of \(expected)")
+            return run?["state"]?.stringValue == "succeeded" ? () : nil
         }
         return try await LocalWait.until("the contacts to arrive", within: .seconds(120), every: .milliseconds(300)) { () -> Int? in
             let total = try await self.tolerant { try await api.all("/api/v1/contacts").count } ?? 0

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Logging
+import Synchronization
 import Testing
 
 @testable import Transport
@@ -46,13 +47,32 @@ func transportError(_ work: () async throws -> some Any) async -> TransportError
     }
 }
 
-/// Waits for a condition that another thread brings about, yielding in between.
+/// Asks until a condition holds that another thread brings about, at most ten seconds long. (Yielding instead of the short sleep would keep
+/// the few threads of the tests' pool busy.)
 func eventually(_ condition: () -> Bool) async -> Bool {
     let clock = ContinuousClock()
     let end = clock.now.advanced(by: .seconds(10))
     while clock.now < end {
         if condition() { return true }
-        await Task.yield()
+        try? await Task.sleep(for: .milliseconds(2))
     }
     return condition()
+}
+
+/// A number that several threads count.
+final class Counter: Sendable {
+    private let number = Mutex(0)
+
+    var value: Int { self.number.withLock { $0 } }
+
+    func reset() { self.number.withLock { $0 = 0 } }
+
+    /// The number after adding.
+    @discardableResult
+    func add(_ increment: Int = 1) -> Int {
+        self.number.withLock { number in
+            number += increment
+            return number
+        }
+    }
 }

@@ -34,7 +34,9 @@ import Testing
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<1000 {
                     group.addTask {
-                        let answer = try await client.text(HTTPClientRequest(.post, "\(server.url)/", body: .bytes(Array("n\(number)".utf8))))
+                        let answer = try await client.text(
+                            HTTPClientRequest(.post, "\(server.url)/", body: .bytes(Array("n\(number)".utf8)))
+                        )
                         #expect(answer.body == "POST / HTTP/1.1|n\(number)")
                     }
                 }
@@ -187,7 +189,10 @@ import Testing
     }
 
     @Test func otherProtocolsAndUserInfoAreRefused() {
-        for url in ["ftp://example.com/", "file:///etc/passwd", "gopher://x/", "example.com", "", "http://", "https://u:p@example.com/", "http:// x/"] {
+        for url in [
+            "ftp://example.com/", "file:///etc/passwd", "gopher://x/", "example.com", "", "http://", "https://u:p@example.com/",
+            "http:// x/",
+        ] {
             #expect(throws: TransportError.self, "\(url)") { try HTTPClientRequest(.get, url) }
         }
     }

@@ -58,17 +58,13 @@ enum DeliveryStep: Sendable, Equatable {
     case gone
 
     /// - failures: failed attempts before this one.
-    static func after(
-        _ result: AttemptResult,
-        failures: Int,
-        schedule: RetrySchedule,
-        using generator: inout some RandomNumberGenerator
-    ) -> DeliveryStep {
+    /// - chance: -1 to 1, where in its spread a wait lies.
+    static func after(_ result: AttemptResult, failures: Int, schedule: RetrySchedule, chance: Double) -> DeliveryStep {
         guard let failure = result.failure else { return .succeeded }
         if result.status == 410 { return .gone }
         if failure == .interrupted { return .retry(after: 0, counts: false) }
         if failure == .unsubscribed || failure == .expired { return .dead }
-        let wait = schedule.wait(afterFailure: failures + 1, retryAfter: result.retryAfter, using: &generator)
+        let wait = schedule.wait(afterFailure: failures + 1, retryAfter: result.retryAfter, chance: chance)
         return wait.map { .retry(after: $0, counts: true) } ?? .dead
     }
 }

@@ -35,8 +35,8 @@ struct DeliveryWorker: Sendable {
 
     func deliver(_ delivery: ClaimedDelivery) async throws {
         let result = try await self.sender.attempt(delivery)
-        var generator = SystemRandomNumberGenerator()
-        let step = DeliveryStep.after(result, failures: delivery.failures, schedule: self.schedule, using: &generator)
+        let chance = Double.random(in: -1...1)
+        let step = DeliveryStep.after(result, failures: delivery.failures, schedule: self.schedule, chance: chance)
         let isOurs = try await self.settle(DeliverySettlement(delivery: delivery, result: result, step: step))
         if step == .gone { self.ended.wake() }
         if delivery.fillsLane { self.due.wakeHere() }

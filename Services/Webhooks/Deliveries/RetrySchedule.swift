@@ -28,9 +28,9 @@ struct RetrySchedule: Sendable, Equatable {
 
     /// Seconds to wait after the failure with this number (1 is the first), or nil where that was the last attempt.
     /// - retryAfter: what the target asked for; a longer wait than the schedule's is honoured, a shorter one is not.
-    func wait(afterFailure number: Int, retryAfter: Double?, using generator: inout some RandomNumberGenerator) -> Double? {
+    /// - chance: -1 to 1, where in the spread the wait lies.
+    func wait(afterFailure number: Int, retryAfter: Double?, chance: Double) -> Double? {
         guard number < self.waits.count else { return nil }
-        let spread = Double.random(in: (1 - Self.jitter)...(1 + Self.jitter), using: &generator)
-        return max(self.waits[number] * spread, min(retryAfter ?? 0, Self.longestRetryAfter))
+        return max(self.waits[number] * (1 + Self.jitter * chance), min(retryAfter ?? 0, Self.longestRetryAfter))
     }
 }

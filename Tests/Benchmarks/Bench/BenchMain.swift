@@ -7,7 +7,6 @@ import Glibc
     static func main() async throws {
         // libpq's and libcurl's sockets are not NIO's: a peer that hangs up must not end the process.
         signal(SIGPIPE, SIG_IGN)
-        setvbuf(stdout, nil, _IOLBF, 0)
         let arguments = Array(CommandLine.arguments.dropFirst())
         guard (3...4).contains(arguments.count) else {
             FileHandle.standardError.write(Data("usage: Bench DATABASE_URL HTTP_URL SCRATCH_FOLDER [encryption|database|transport]\n".utf8))
@@ -19,11 +18,11 @@ import Glibc
             for contest in try EncryptionBench.contests() { try await report.hold(contest) }
         }
         if parts.contains("database") {
-            try await DatabaseBench.withContests(url: arguments[0], scratch: arguments[2]) { try await report.hold($0) }
+            try await DatabaseBench.run(url: arguments[0], scratch: arguments[2], report: &report)
         }
         if parts.contains("transport") {
-            try await TransportBench.withContests(url: arguments[1]) { try await report.hold($0) }
+            try await TransportBench.run(url: arguments[1], report: &report)
         }
-        print(report.summary)
+        Report.show(report.summary)
     }
 }

@@ -14,13 +14,13 @@ struct DatabaseBench: Sendable {
     let database: Postgres
     let peer: PostgresPeer
 
-    static func withContests(url: String, scratch: String, _ hold: (Contest) async throws -> Void) async throws {
+    static func run(url: String, scratch: String, report: inout Report) async throws {
         let peer = PostgresPeer(url: url, scratch: scratch, scale: self.scale)
         try peer.prepare(bulkRows: self.bulkRows, line: { self.fields($0).joined(separator: "\t") })
         let configuration = DatabaseConfiguration(url: Secret(url), schema: "public", applicationName: "bench")
         let bench = DatabaseBench(database: Postgres(configuration, logger: Logger(label: "bench")), peer: peer)
         let service = Task { try await bench.database.run() }
-        for contest in [bench.selects, bench.writes, bench.transactions, bench.bulk] { try await hold(contest) }
+        for contest in [bench.selects, bench.writes, bench.transactions, bench.bulk] { try await report.hold(contest) }
         service.cancel()
         _ = await service.result
     }
@@ -101,9 +101,7 @@ struct DatabaseBench: Sendable {
                         try transaction.copy(
                             into: "bench_rows",
                             columns: ["organization_id", "id", "kind", "email"],
-                            rows: (1...Self.bulkRows).lazy.map { number -> [(any SQLEncodable)?] in
-                                [Int64(number % 50 + 1), Int64(number), Int16(number % 7), "contact-\(number)@example.com"]
-                            }
+                            rows: (1...Self.bulkRows).lazy.map(Self.values)
                         )
                     }
                     guard count == Self.bulkRows else { throw Tool.Failure(description: "\(count) rows copied") }
@@ -117,8 +115,13 @@ struct DatabaseBench: Sendable {
         )
     }
 
-    /// The same rows as text, for the file that psql reads.
+    private static func values(_ number: Int) -> [(any SQLEncodable)?] {
+        [Int64(number % 50 + 1), Int64(number), Int16(number % 7), "contact-\(number)@example.com"]
+    }
+
+    /// The same row as text, for the file that psql reads.
     private static func fields(_ number: Int) -> [String] {
-        ["\(number % 50 + 1)", "\(number)", "\(number % 7)", "contact-\(number)@example.com"]
+        let numbers: [Int] = [number % 50 + 1, number, number % 7]
+        return numbers.map(String.init) + ["contact-\(number)@example.com"]
     }
 }

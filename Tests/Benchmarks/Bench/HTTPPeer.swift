@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import NIOCore
+import NIOHTTP1
 
 /// AsyncHTTPClient with its default of 8 connections a host, and with as many as there may be callers: whichever is better is the rival.
 struct HTTPPeer: Sendable {

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Holds contests, prints each, and keeps the verdicts for the table at the end.
 struct Report {
     /// Interleaved, so that a slow minute of the machine falls on all.
@@ -7,16 +9,19 @@ struct Report {
 
     /// Rounds of all contestants in turn; every second round goes backwards, so that nobody always follows the same one.
     mutating func hold(_ contest: Contest) async throws {
-        print("\n\(contest.title)")
+        Self.show("\n\(contest.title)")
         var figures = contest.contestants.map { Figures(name: $0.name, part: $0.part) }
         for round in 0..<Self.rounds {
             let order = round.isMultiple(of: 2) ? Array(figures.indices) : figures.indices.reversed()
             for index in order { figures[index].rounds.append(try await contest.contestants[index].measure()) }
         }
         let verdict = Verdict(title: contest.title, aim: contest.aim, figures: figures)
-        for line in figures { print(self.line(line, of: verdict)) }
+        for line in figures { Self.show(self.line(line, of: verdict)) }
         self.verdicts.append(verdict)
     }
+
+    /// At once, also into a file or a pipe: a run takes minutes.
+    static func show(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 
     /// Median, the rounds behind it, and how ours compares with it.
     private func line(_ figures: Figures, of verdict: Verdict) -> String {

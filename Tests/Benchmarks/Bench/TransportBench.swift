@@ -4,10 +4,10 @@ import Transport
 
 /// Small GETs to a local nginx.
 enum TransportBench {
-    static func withContests(url: String, _ hold: (Contest) async throws -> Void) async throws {
+    static func run(url: String, report: inout Report) async throws {
         let client = HTTPClient(.inside(), logger: Logger(label: "bench"))
         let peer = HTTPPeer()
-        for callers in [64, 512] { try await hold(self.contest(url, callers: callers, client, peer)) }
+        for callers in [64, 512] { try await report.hold(self.contest(url, callers: callers, client, peer)) }
         await client.shutdown(within: .seconds(2))
         try await peer.shutdown()
     }

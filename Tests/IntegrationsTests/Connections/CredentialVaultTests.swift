@@ -1,10 +1,14 @@
+import Database
 import Encryption
+import HTTPTypes
 import Models
+import ServiceKit
+import TestSupport
 import Testing
 
 @testable import Integrations
 
-@Suite struct CredentialVaultTests {
+@Suite(.serialized) struct CredentialVaultTests {
     @Test func aCredentialOpensOnlyWhereItWasSealed() async throws {
         try await withIntegrations { stack in
             let body: JSONValue = [

@@ -1,10 +1,13 @@
 import Database
+import HTTPTypes
 import Models
+import ServiceKit
+import TestSupport
 import Testing
 
 @testable import Integrations
 
-@Suite struct OutboundStoreTests {
+@Suite(.serialized) struct OutboundStoreTests {
     private static let claim = OutboundStore.Claim(
         organizationID: TestStack.organization,
         integrationID: IntegrationID(rawValue: 1),

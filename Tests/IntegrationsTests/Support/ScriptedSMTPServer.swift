@@ -112,7 +112,7 @@ final class ScriptedSMTPServer: Sendable {
 
     private func reply(_ connection: Int32, _ text: String) {
         let bytes = Array((text + "\r\n").utf8)
-        _ = Glibc.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue))
+        _ = Glibc.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
     private func line(_ connection: Int32, _ buffer: inout [UInt8]) -> String? {

@@ -1,11 +1,14 @@
+import Database
 import Foundation
+import HTTPTypes
 import Models
+import ServiceKit
 import TestSupport
 import Testing
 
 @testable import Integrations
 
-@Suite struct HubSpotSyncTests {
+@Suite(.serialized) struct HubSpotSyncTests {
     private static let past = Int64(Date().timeIntervalSince1970 * 1000) - 86_400_000
 
     private func withSync<T: Sendable>(

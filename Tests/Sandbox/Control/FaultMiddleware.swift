@@ -16,10 +16,14 @@ struct FaultMiddleware: RouterMiddleware {
     ) async throws -> Response {
         guard let provider = Provider(request) else { return try await next(request, context) }
         let fault = self.faults.strike(provider: provider, method: request.method.rawValue, path: request.uri.path)
+        var status = 0
+        defer {
+            // Counted by template, or a million contacts would be a million routes; 0 is no answer at all.
+            let path = context.endpointPath ?? request.uri.path
+            self.tally.count(provider: provider, route: "\(request.method.rawValue) \(path)", status: status)
+        }
         let response = try await self.respond(provider, fault, request, context, next)
-        // Counted by template, or a million contacts would be a million routes.
-        let path = context.endpointPath ?? request.uri.path
-        self.tally.count(provider: provider, route: "\(request.method.rawValue) \(path)", status: response.status.code)
+        status = response.status.code
         return response
     }
 

@@ -72,6 +72,17 @@ struct ContactBook: Sendable {
         return low
     }
 
+    /// A contact's numbers without its texts.
+    func outline(at index: Int) -> Contact {
+        Contact(
+            id: self.id(at: index),
+            properties: [:],
+            createdAt: self.createdAt(index),
+            modifiedAt: self.modifiedAt(rank: self.rank(at: index)),
+            isArchived: false
+        )
+    }
+
     func contact(at index: Int) -> Contact {
         var random = SplitMix64(state: SplitMix64.mix(self.seed) ^ UInt64(index) &* 0x9E37_79B9_7F4A_7C15)
         func pick<Element>(_ items: [Element]) -> Element { items[Int(random.next() % UInt64(items.count))] }
@@ -92,13 +103,9 @@ struct ContactBook: Sendable {
         if random.next() % 5 != 0 { properties["jobtitle"] = pick(ContactNames.jobs) }
         // 555-01xx numbers belong to nobody.
         if random.next() % 4 != 0 { properties["phone"] = "+1 202 555 01\(10 + random.next() % 90)" }
-        return Contact(
-            id: self.id(at: index),
-            properties: properties,
-            createdAt: self.createdAt(index),
-            modifiedAt: self.modifiedAt(rank: self.rank(at: index)),
-            isArchived: false
-        )
+        var contact = self.outline(at: index)
+        contact.properties = properties
+        return contact
     }
 
     /// The contact that has this address.

@@ -28,12 +28,12 @@ struct ContactFilter: Sendable {
     var values: [String]
 
     /// Times and ids are compared as numbers, everything else as text without regard to case.
-    private var isNumeric: Bool { ["lastmodifieddate", "createdate", "hs_object_id"].contains(self.property) }
+    var isNumeric: Bool { ContactAccount.readOnlyProperties.contains(self.property) }
 
     func matches(_ contact: Contact) -> Bool {
         switch self.comparison {
-        case .has: return contact.property(self.property) != nil
-        case .hasNot: return contact.property(self.property) == nil
+        case .has: return self.isNumeric || contact.property(self.property) != nil
+        case .hasNot: return !self.isNumeric && contact.property(self.property) == nil
         default: break
         }
         if self.isNumeric { return self.matches(number: self.number(of: contact)) }

@@ -23,15 +23,14 @@ struct ContactSearch: Sendable {
         return self.groups.isEmpty || self.groups.contains { $0.allSatisfy { $0.matches(contact) } }
     }
 
-    /// Searches by time or id alone compute their answer; others go through every contact.
+    /// Searches by time or id alone compute their answer; others look at the contacts that the order's own filters leave, and build only
+    /// those that no number rules out.
     func run(on account: ContactAccount) -> Found {
-        if let window = self.window(account.book) { return self.run(on: account, window) }
-        var found: [Contact] = []
-        for index in 0..<account.book.count where account.changed[account.book.id(at: index)] == nil {
-            let contact = account.book.contact(at: index)
-            if self.matches(contact) { found.append(contact) }
-        }
-        found += account.changed.values.filter(self.matches)
+        let (window, isExact) = self.window(account.book)
+        var generated = GeneratedMatches(self, account, window, isExact: isExact)
+        guard case .property = self.order else { return self.merge(generated, account) }
+        var found = account.changed.values.filter(self.matches)
+        while let index = generated.next() { found.append(account.book.contact(at: index)) }
         found.sort(by: self.precedes)
         return Found(total: found.count, contacts: Array(found.dropFirst(self.offset).prefix(self.limit)))
     }
@@ -45,77 +44,44 @@ struct ContactSearch: Sendable {
         }
     }
 
-    /// The generated contacts that can match, as places in the search's order; nil where that needs looking at each.
-    private func window(_ book: ContactBook) -> Range<Int>? {
-        guard self.query == nil, self.groups.count <= 1 else { return nil }
-        let filters = self.groups.first ?? []
+    /// The generated contacts that can match, as places in the search's order, and whether all of them do.
+    private func window(_ book: ContactBook) -> (Range<Int>, isExact: Bool) {
         var window = 0..<book.count
-        for filter in filters {
+        guard self.query == nil, self.groups.count <= 1 else { return (window, false) }
+        if case .property = self.order { return (window, false) }
+        var isExact = true
+        for filter in self.groups.first ?? [] {
             let range: Range<Int>?
             switch (self.order, filter.property) {
             case (.modified, "lastmodifieddate"): range = filter.bounds { book.firstRank(notBefore: $0) }
             case (.id, "hs_object_id"): range = filter.bounds { Int(max(0, min(Int64(book.count), $0 - ContactBook.firstID))) }
             default: range = nil
             }
-            guard let range else { return nil }
-            window = window.clamped(to: range)
+            if let range { window = window.clamped(to: range) } else { isExact = false }
         }
-        return window
+        return (window, isExact)
     }
 
-    private func run(on account: ContactAccount, _ window: Range<Int>) -> Found {
-        let book = account.book
-        let hidden = account.changed.keys.compactMap { self.place(of: $0, in: book) }.filter(window.contains).count
+    /// Merges the generated matches with the changed ones, up to the page's end.
+    private func merge(_ matches: GeneratedMatches, _ account: ContactAccount) -> Found {
+        var generated = matches
         var changed = account.changed.values.filter(self.matches).sorted(by: self.precedes)[...]
-        let total = window.count - hidden + changed.count
-        var walk = Walk(window: window, isDescending: self.isDescending)
-        var skipped = 0
-        if account.changed.isEmpty {
-            walk.skip(self.offset)
-            skipped = self.offset
-        }
-        func nextGenerated() -> Contact? {
-            while let place = walk.next() {
-                let index = self.order == .modified ? book.index(atRank: place) : place
-                if account.changed[book.id(at: index)] == nil { return book.contact(at: index) }
-            }
-            return nil
-        }
+        let changedCount = changed.count
+        let skipped = generated.skip(self.offset)
         var contacts: [Contact] = []
-        var generated = nextGenerated()
+        var index = generated.next()
         for position in skipped..<(self.offset + self.limit) {
-            let takesChanged = changed.first.map { first in generated.map { self.precedes(first, $0) } ?? true } ?? false
-            guard let contact = takesChanged ? changed.popFirst() : generated else { break }
-            if !takesChanged { generated = nextGenerated() }
-            if position >= self.offset { contacts.append(contact) }
+            let takesChanged =
+                changed.first.map { first in index.map { self.precedes(first, account.book.outline(at: $0)) } ?? true } ?? false
+            if takesChanged, let contact = changed.popFirst() {
+                if position >= self.offset { contacts.append(contact) }
+            } else {
+                guard let current = index else { break }
+                if position >= self.offset { contacts.append(account.book.contact(at: current)) }
+                index = generated.next()
+            }
         }
-        return Found(total: total, contacts: contacts)
-    }
-
-    /// nil for a contact that was not generated.
-    private func place(of id: Int64, in book: ContactBook) -> Int? {
-        book.index(of: id).map { self.order == .modified ? book.rank(at: $0) : $0 }
-    }
-}
-
-/// Goes through a window of places in one direction.
-private struct Walk {
-    let window: Range<Int>
-    let step: Int
-    var position: Int
-
-    init(window: Range<Int>, isDescending: Bool) {
-        self.window = window
-        self.step = isDescending ? -1 : 1
-        self.position = isDescending ? window.upperBound - 1 : window.lowerBound
-    }
-
-    mutating func skip(_ count: Int) { self.position += self.step * count }
-
-    mutating func next() -> Int? {
-        guard self.window.contains(self.position) else { return nil }
-        defer { self.position += self.step }
-        return self.position
+        return Found(total: generated.total + changedCount, contacts: contacts)
     }
 }
 

@@ -39,7 +39,7 @@ struct HubSpotRoutes: Sendable {
     private func list(_ request: Request) throws -> Response {
         let limit = try self.whole(request, "limit", 1...100) ?? 10
         let from = try self.whole(request, "after", 0...Int.max).map { Int64($0) } ?? 0
-        let wantsArchived = request.query("archived") == "true"
+        let wantsArchived = request.query("archived")?.lowercased() == "true"
         let properties = Self.properties(request)
         let (contacts, next) = self.hubSpot.read { account in
             wantsArchived ? Self.archived(account, from: from, limit) : Self.page(account, from: from, limit)
@@ -95,7 +95,7 @@ struct HubSpotRoutes: Sendable {
 
     private func show(_ request: Request, _ key: String) throws -> Response {
         let contact = try self.hubSpot.read { try $0.require(key, by: request.query("idProperty")) }
-        guard contact.isArchived == (request.query("archived") == "true") else { throw HubSpotError.notFound }
+        guard contact.isArchived == (request.query("archived")?.lowercased() == "true") else { throw HubSpotError.notFound }
         return .json(contact.json(Self.properties(request)))
     }
 

@@ -30,7 +30,9 @@ struct HubSpotWriteRoutes: Sendable {
         let contact = try self.hubSpot.change { account in
             let contact = try account.require(key, by: property)
             guard !contact.isArchived else { throw HubSpotError.notFound }
-            if let email = properties["email"], let known = account.find(email: email), known.id != contact.id { throw HubSpotError.exists(known.id) }
+            if let email = properties["email"], let known = account.find(email: email), known.id != contact.id {
+                throw HubSpotError.exists(known.id)
+            }
             return account.update(contact, properties, now: Clock.now())
         }
         return .json(contact.json(Array(properties.keys)))

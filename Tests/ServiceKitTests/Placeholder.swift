@@ -1,5 +1,0 @@
-import Testing
-
-@Suite struct ServiceKitPlaceholder {
-    @Test func placeholder() {}
-}
