@@ -11,7 +11,8 @@ struct IntegrationsConfiguration: ServiceConfiguration {
     let syncInterval: Int
     /// `SYNC_CONCURRENCY`: syncs that this process runs at once. Default 4.
     let syncConcurrency: Int
-    /// `SYNC_LEASE`: seconds after which a sync that no longer moves is taken over by another process. Default 120.
+    /// `SYNC_LEASE`: seconds after which a sync that no longer moves is taken over by another process. A call to the provider gets half of
+    /// it, and at most 30 s. Default 120.
     let syncLease: Duration
     /// `SEND_LEASE`: seconds that a message belongs to the process that took it; one that began and did not settle by then is in doubt.
     /// Default 90.
@@ -30,7 +31,7 @@ struct IntegrationsConfiguration: ServiceConfiguration {
         self.sendGridBaseURL = reader.url("SENDGRID_BASE_URL", default: "https://api.sendgrid.com")
         self.syncInterval = reader.integer("SYNC_INTERVAL", default: 900, in: 60...86400)
         self.syncConcurrency = reader.integer("SYNC_CONCURRENCY", default: 4, in: 1...64)
-        self.syncLease = .seconds(reader.integer("SYNC_LEASE", default: 120, in: 70...3600))
+        self.syncLease = .seconds(reader.integer("SYNC_LEASE", default: 120, in: 5...3600))
         let sendLease = reader.integer("SEND_LEASE", default: 90, in: 2...3600)
         let replyTimeout = reader.integer("SMTP_REPLY_TIMEOUT", default: min(60, max(1, sendLease * 2 / 3)), in: 1...3600)
         if Double(replyTimeout) > Double(sendLease) * 0.85 {

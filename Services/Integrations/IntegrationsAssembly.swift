@@ -15,6 +15,8 @@ struct IntegrationsParts: Sendable {
     var providers: Providers
     var configuration: IntegrationsConfiguration
     var logger: Logger
+    /// Closed at the end.
+    var mailClient: SMTPClient
     /// Brings a nudge to campaigns.
     var nudgeCampaigns: @Sendable (OrganizationID) async throws -> Void
 }
@@ -110,22 +112,27 @@ struct IntegrationsAssembly: Sendable {
             work: { run in try await worker.work(run) }
         )
         let sweeper = DoubtSweeper(store: self.outbound, interval: .seconds(5), logger: self.parts.logger)
-        return [.init("sync", loop), .init("change-nudger", self.nudger), .init("doubt-sweeper", sweeper)]
+        return [
+            .init("sync", loop), .init("change-nudger", self.nudger), .init("doubt-sweeper", sweeper),
+            .init("mail-client", MailClientService(client: self.parts.mailClient)),
+        ]
     }
 }
 
 extension IntegrationsAssembly {
     init(_ house: House, _ configuration: IntegrationsConfiguration) throws {
         let campaigns = house.client(.campaigns)
+        let smtp = Self.mailClient(house, configuration)
         self.init(
             IntegrationsParts(
                 database: house.database,
                 cipher: try Cipher(house.keyRing, purpose: CredentialVault.purpose),
                 outbox: house.outbox,
                 idempotency: house.idempotency,
-                providers: Self.providers(house, configuration),
+                providers: Self.providers(house, configuration, smtp),
                 configuration: configuration,
                 logger: house.logger,
+                mailClient: smtp,
                 nudgeCampaigns: { organization in
                     _ = try await campaigns.call(
                         .nudgeChanges,
@@ -138,8 +145,8 @@ extension IntegrationsAssembly {
         )
     }
 
-    private static func providers(_ house: House, _ configuration: IntegrationsConfiguration) -> Providers {
-        let smtp = SMTPClient(
+    private static func mailClient(_ house: House, _ configuration: IntegrationsConfiguration) -> SMTPClient {
+        SMTPClient(
             SMTPClient.Configuration(
                 maximumConnectionsPerServer: configuration.smtpConnections,
                 replyTimeout: configuration.smtpReplyTimeout,
@@ -147,9 +154,14 @@ extension IntegrationsAssembly {
             ),
             logger: house.logger
         )
+    }
+
+    private static func providers(_ house: House, _ configuration: IntegrationsConfiguration, _ smtp: SMTPClient) -> Providers {
+        var timeouts = Timeouts()
+        timeouts.total = min(.seconds(30), configuration.syncLease * 0.5)
         let clientName = configuration.smtpClientName ?? URL(string: house.configuration.publicURL)?.host() ?? "localhost"
         return Providers([
-            HubSpotProvider(client: HubSpotClient(baseURL: configuration.hubSpotBaseURL, http: house.providers)),
+            HubSpotProvider(client: HubSpotClient(baseURL: configuration.hubSpotBaseURL, http: house.providers, timeouts: timeouts)),
             SendGridProvider(baseURL: configuration.sendGridBaseURL, http: house.providers, lanes: configuration.sendGridConcurrency),
             SMTPProvider(
                 client: smtp,

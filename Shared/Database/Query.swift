@@ -49,6 +49,9 @@ package struct Query: ExpressibleByStringInterpolation, Sendable {
         return sum
     }
 
+    /// Appends in place: for a statement that is put together in a loop.
+    package static func += (left: inout Query, right: Query) { left.append(right) }
+
     private mutating func bind(_ text: String?) {
         self.parameters.append(Parameter(text: text, position: self.sql.utf8.count))
         self.sql.append("$")
@@ -61,12 +64,14 @@ package struct Query: ExpressibleByStringInterpolation, Sendable {
             return
         }
         let text = fragment.sql.utf8
-        var start = text.startIndex
+        var (start, offset) = (text.startIndex, 0)
         for (index, parameter) in fragment.parameters.enumerated() {
-            let end = text.index(text.startIndex, offsetBy: parameter.position)
+            let end = text.index(start, offsetBy: parameter.position - offset)
             self.sql.append(contentsOf: fragment.sql[start..<end])
             self.bind(parameter.text)
-            start = text.index(end, offsetBy: 1 + String(index + 1).utf8.count)
+            let placeholder = 1 + String(index + 1).utf8.count
+            start = text.index(end, offsetBy: placeholder)
+            offset = parameter.position + placeholder
         }
         self.sql.append(contentsOf: fragment.sql[start...])
     }

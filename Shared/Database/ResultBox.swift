@@ -38,6 +38,18 @@ final class ResultBox: @unchecked Sendable {
         }
     }
 
+    /// A name that two columns share. Compared in place: this is asked of every result.
+    var repeatedName: String? {
+        let count = Int32(self.columnCount)
+        for column in 0..<count {
+            guard let name = PQfname(self.result, column) else { continue }
+            for other in (column + 1)..<max(count, column + 1) {
+                if let candidate = PQfname(self.result, other), strcmp(name, candidate) == 0 { return String(cString: name) }
+            }
+        }
+        return nil
+    }
+
     func text(row: Int, column: Int) -> String? {
         guard PQgetisnull(self.result, Int32(row), Int32(column)) == 0, let value = PQgetvalue(self.result, Int32(row), Int32(column))
         else {

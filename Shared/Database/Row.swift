@@ -1,7 +1,7 @@
 package import Foundation
 package import Models
 
-/// One row of a result, read by column name. The names of a result must differ (a debug build traps where two are alike).
+/// One row of a result, read by column name. A result in which two columns have the same name is refused.
 package struct Row {
     private let result: ResultBox
     private let index: Int
@@ -66,7 +66,7 @@ extension ResultBox {
     func rows<R: RowDecodable>(as type: R.Type) throws -> [R] {
         let count = self.rowCount
         guard count > 0 else { return [] }
-        assert(Set((0..<self.columnCount).map(self.columnName)).count == self.columnCount, "two columns of one name")
+        try self.checkNames()
         let cursor = Row.Cursor()
         var rows: [R] = []
         rows.reserveCapacity(count)
@@ -76,7 +76,13 @@ extension ResultBox {
 
     func first<R: RowDecodable>(as type: R.Type) throws -> R? {
         guard self.rowCount > 0 else { return nil }
+        try self.checkNames()
         return try self.row(0, cursor: Row.Cursor())
+    }
+
+    private func checkNames() throws(DatabaseError) {
+        guard let name = self.repeatedName else { return }
+        throw DatabaseError(.misuse, "two columns of the result are called \(name)")
     }
 
     private func row<R: RowDecodable>(_ index: Int, cursor: Row.Cursor) throws -> R {

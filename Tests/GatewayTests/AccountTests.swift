@@ -8,18 +8,18 @@ import Testing
 @Suite struct AccountTests {
     @Test func registrationSignsInAndMeAnswers() async throws {
         try await withGateway { gateway in
-            let answer = try await gateway.door.send("POST", "/api/v1/auth/register", body: TestGateway.registration("Ada@Example.com"))
+            let answer = try await gateway.door.send("POST", "/api/v1/auth/register", body: TestGateway.registration("Ada@example.com"))
             #expect(answer.status == 201)
             #expect(answer.json["token_type"] == "Bearer")
             #expect(answer.json["expires_in"] == 900)
             #expect(answer.json["role"] == "owner")
             #expect(answer.json["organization"]?["tier"] == "default")
-            #expect(answer.json["user"]?["email"] == "Ada@Example.com")
+            #expect(answer.json["user"]?["email"] == "Ada@example.com")
             #expect(answer.header("Cache-Control") == "no-store")
             #expect(answer.header("Strict-Transport-Security") == "max-age=31536000")
             #expect(!answer.text.contains(TestGateway.password))
 
-            let member = try TestGateway.member(answer.json, "Ada@Example.com")
+            let member = try TestGateway.member(answer.json, "Ada@example.com")
             let me = try await gateway.door.send("GET", "/api/v1/auth/me", headers: member.bearer)
             #expect(me.status == 200)
             #expect(me.json["user"]?["name"] == "Ada")

@@ -176,22 +176,23 @@ import Testing
         }
     }
 
-    @Test(arguments: [
+    private static let tricks = [
         ("/internal/events", 404), ("/internal/changes", 404), ("/api/v1/nothing", 404), ("/api/v1//contacts", 404),
-        ("/api/v1/contacts/", 404),
-        ("/API/v1/contacts", 404), ("/api/v1/%63ontacts", 404), ("/api/v1/contacts/../../../internal/changes", 400),
-        ("/api/v1/contacts/%2e%2e/x", 400), ("/api/v1/contacts/%2e%2e", 400), ("/api/v1/contacts/a%2Fb", 400),
-        ("/api/v1/contacts/%00", 400),
-        ("/api/v1/contacts/a%5cb", 400), ("/internal/../api/v1/contacts", 400), ("/api/v1/contacts/%zz", 400),
-        ("http://elsewhere/internal/changes", 400),
-    ])
-    func pathTricksReachNothing(_ target: String, _ status: Int) async throws {
+        ("/api/v1/contacts/", 404), ("/API/v1/contacts", 404), ("/api/v1/%63ontacts", 404), ("http://elsewhere/internal/changes", 404),
+        ("/api/v1/contacts/../../../internal/changes", 400), ("/api/v1/contacts/%2e%2e/x", 400), ("/api/v1/contacts/%2e%2e", 400),
+        ("/api/v1/contacts/a%2Fb", 400), ("/api/v1/contacts/%00", 400), ("/api/v1/contacts/a%5cb", 400),
+        ("/internal/../api/v1/contacts", 400), ("/api/v1/contacts/%zz", 400),
+    ]
+
+    @Test func pathTricksReachNothing() async throws {
         let upstream = FakeUpstream(Self.echo)
         try await self.withProxy(upstream) { gateway in
             let member = try await gateway.register()
-            let answer = try await gateway.door.send("GET", target, headers: member.bearer)
-            #expect(answer.status == status, "\(target)")
-            #expect(answer.header("Content-Type") == "application/problem+json")
+            for (target, status) in Self.tricks {
+                let answer = try await gateway.door.send("GET", target, headers: member.bearer)
+                #expect(answer.status == status, "\(target)")
+                #expect(answer.header("Content-Type") == "application/problem+json")
+            }
             #expect(upstream.received.isEmpty)
         }
     }

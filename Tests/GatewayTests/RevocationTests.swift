@@ -10,7 +10,7 @@ import Testing
         try await door.send("GET", "/api/v1/api/public/user", headers: [("X-API-Key", key)]).status
     }
 
-    @Test(.timeLimit(.minutes(1))) func revocationReachesTheOtherReplicaWithinASecond() async throws {
+    @Test func revocationReachesTheOtherReplicaWithinASecond() async throws {
         try await withGateway(.init(replicas: 2, runsWorkers: true)) { gateway in
             let member = try await gateway.register()
             for gateway in gateway.gateways { while !gateway.cache.isTrusted { await Task.yield() } }
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func cacheAnswersWhileEchoesArrive() async throws {
+    @Test func cacheAnswersWhileEchoesArrive() async throws {
         try await withGateway(.init(runsWorkers: true)) { gateway in
             let member = try await gateway.register()
             let cache = gateway.gateways[0].cache

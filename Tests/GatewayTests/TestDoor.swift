@@ -35,7 +35,7 @@ struct TestDoor: Sendable {
         return try await self.exchange(Array((text + "\r\n").utf8) + bytes)
     }
 
-    /// Sends the bytes and reads until the server closes. On a thread of its own: sockets block.
+    /// Sends the bytes and reads the answer. On a thread of its own: sockets block.
     func exchange(_ request: [UInt8]) async throws -> Answer {
         let port = self.port
         let raw = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<[UInt8], any Error>) in
@@ -71,7 +71,19 @@ struct TestDoor: Sendable {
             let count = recv(descriptor, &chunk, chunk.count, 0)
             if count <= 0 { return answer }
             answer += chunk[..<count]
+            if self.isComplete(answer) { return answer }
         }
+    }
+
+    /// True once a body of announced length is there; others end with the connection.
+    private static func isComplete(_ raw: [UInt8]) -> Bool {
+        guard let end = raw.firstRange(of: Array("\r\n\r\n".utf8)) else { return false }
+        let head = String(decoding: raw[..<end.lowerBound], as: UTF8.self).lowercased()
+        let field = head.components(separatedBy: "\r\n").first { $0.hasPrefix("content-length:") }
+        guard let length = field.flatMap({ Int($0.dropFirst("content-length:".count).trimmingCharacters(in: .whitespaces)) }) else {
+            return false
+        }
+        return raw.count - end.upperBound >= length
     }
 
     private static func parse(_ raw: [UInt8]) throws -> Answer {

@@ -48,25 +48,77 @@ struct TestGateway: Sendable {
 
 func withGateway(_ settings: TestGateway.Settings = .init(), _ body: @Sendable (TestGateway) async throws -> Void) async throws {
     let migrations = ServiceMain.sharedMigrations + GatewayService.migrations
+    await TestTurns.shared.waitForTurn()
+    defer { TestTurns.shared.pass() }
     try await withDatabase(.gateway, migrations: migrations) { database in
         let replicas = try (0..<settings.replicas).map { _ in try TestReplica(database, settings) }
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        try await serving(replicas.map { $0.services(runsWorkers: settings.runsWorkers) }) {
             var doors: [TestDoor] = []
-            for replica in replicas {
-                replica.start(in: &group, runsWorkers: settings.runsWorkers)
-                doors.append(TestDoor(port: try await replica.port()))
-            }
-            let gateway = TestGateway(database: database, replicas: doors, gateways: replicas.map(\.gateway))
-            do {
-                try await body(gateway)
-            } catch {
-                group.cancelAll()
-                throw error
-            }
-            group.cancelAll()
-            while let result = await group.nextResult() { _ = result }
+            for replica in replicas { doors.append(TestDoor(port: try await replica.port())) }
+            try await body(TestGateway(database: database, replicas: doors, gateways: replicas.map(\.gateway)))
         }
         for replica in replicas { await replica.house.shutdownClients(within: .seconds(1)) }
+    }
+}
+
+/// Runs groups of services around `body`, and stops each as SIGTERM would.
+private func serving(_ services: [[any Service]], _ body: @Sendable () async throws -> Void) async throws {
+    let groups = services.map { services in
+        ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services.map { .init(service: $0, serviceName: "part") },
+                logger: TestLog.quiet
+            )
+        )
+    }
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+        for group in groups { tasks.addTask { try await group.run() } }
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await body())
+        } catch {
+            result = .failure(error)
+        }
+        for group in groups { await group.triggerGracefulShutdown() }
+        try await tasks.waitForAll()
+        try result.get()
+    }
+}
+
+/// Gateways of a few tests at a time: each has its connections to the one Postgres of the run.
+private final class TestTurns: Sendable {
+    static let shared = TestTurns()
+
+    private struct State {
+        var free = 3
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+
+    func waitForTurn() async {
+        await withCheckedContinuation { continuation in
+            let isFree = self.state.withLock { state in
+                guard state.free > 0 else {
+                    state.waiting.append(continuation)
+                    return false
+                }
+                state.free -= 1
+                return true
+            }
+            if isFree { continuation.resume() }
+        }
+    }
+
+    func pass() {
+        let next: CheckedContinuation<Void, Never>? = self.state.withLock { state in
+            guard !state.waiting.isEmpty else {
+                state.free += 1
+                return nil
+            }
+            return state.waiting.removeFirst()
+        }
+        next?.resume()
     }
 }
 
@@ -100,11 +152,9 @@ private struct TestReplica: Sendable {
         )
     }
 
-    func start(in group: inout ThrowingTaskGroup<Void, any Error>, runsWorkers: Bool) {
-        group.addTask { try await self.house.database.run() }
-        group.addTask { try await self.server.run() }
-        guard runsWorkers else { return }
-        for worker in self.gateway.workers { group.addTask { try await worker.service.run() } }
+    /// In the order of a process: what stands last stops first.
+    func services(runsWorkers: Bool) -> [any Service] {
+        [self.house.database] + (runsWorkers ? self.gateway.workers.map(\.service) : []) + [self.server]
     }
 
     func port() async throws -> Int {
@@ -150,9 +200,7 @@ func withUpstream(_ upstream: FakeUpstream, _ body: @Sendable (String) async thr
         onServerRunning: { announce.yield($0.localAddress?.port ?? 0) },
         logger: TestLog.quiet
     )
-    try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await application.run() }
-        defer { group.cancelAll() }
+    try await serving([[application]]) {
         for await port in ports { return try await body("http://127.0.0.1:\(port)") }
     }
 }

@@ -10,7 +10,7 @@ import Testing
     }
 
     private static let whole = [
-        "SWITCHBOARD_ENV": "development",
+        "SWITCHBOARD_ENV": "production",
         "DATABASE_URL": "postgres://campaigns:pass@127.0.0.1:5432/switchboard",
         "PUBLIC_URL": "http://localhost:8080/",
         "GATEWAY_URLS": "http://127.0.0.1:8080",
@@ -19,7 +19,7 @@ import Testing
         "INTERNAL_KEY_GATEWAY": String(repeating: "g", count: 32),
         "INTERNAL_KEY_INTEGRATIONS": String(repeating: "i", count: 32) + "," + String(repeating: "j", count: 32),
         "INTERNAL_KEY_WEBHOOKS": String(repeating: "w", count: 32),
-        "ENCRYPTION_KEY": "a passphrase that is long enough for scrypt to stretch",
+        "ENCRYPTION_KEY": "q8Yx0mGZr1JtV5sLw2nBfKd7uHc4eTiPaRo9SgXyMzE=",
     ]
 
     private func faults(_ change: (inout [String: String]) -> Void) -> ConfigurationFaults? {
@@ -36,7 +36,7 @@ import Testing
     @Test func wholeEnvironmentIsRead() throws {
         let (house, own, _) = try ServiceMain.configure(.campaigns, Own.self, SettingsReader(environment: Self.whole))
         #expect(house.port == 8082)
-        #expect(house.host == "127.0.0.1")
+        #expect(house.host == "0.0.0.0")
         #expect(house.publicURL == "http://localhost:8080")
         #expect(house.replicas[.integrations] == ["http://127.0.0.1:8081", "http://127.0.0.1:9081"])
         #expect(house.internalKeys[.integrations]?.count == 2)

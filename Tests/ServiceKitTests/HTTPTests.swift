@@ -77,7 +77,7 @@ import Transport
         for name in ["odd", "misuse"] {
             let logged = lines.all.filter { $0["request_id"] == .string("id-\(name)") && $0["level"] == "error" }
             #expect(logged.count == 1)
-            #expect(logged.first?.text.contains(name == "odd" ? "Odd" : "odd thing") == true)
+            #expect(logged.first?.text.contains("odd thing inside") == true)
         }
         #expect(!lines.all.contains { $0["request_id"] == "id-problem" && $0["level"] == "error" })
     }

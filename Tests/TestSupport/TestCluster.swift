@@ -56,21 +56,9 @@ package struct TestCluster: Sendable {
     }
 
     private func psql(_ arguments: [String], database: String) async throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", self.url(database: database, role: nil).reveal()] + arguments
-        let errors = Pipe()
-        process.standardError = errors
-        process.standardOutput = FileHandle.nullDevice
-        process.standardInput = FileHandle.nullDevice
-        let status = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Int32, any Error>) in
-            process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
-            do { try process.run() } catch { continuation.resume(throwing: error) }
-        }
-        guard status == 0 else {
-            let text = String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
-            throw TestFailure("psql failed: \(text)")
-        }
+        try await Command.run(
+            ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", self.url(database: database, role: nil).reveal()] + arguments
+        )
     }
 
     /// The repository's root, found from this file.

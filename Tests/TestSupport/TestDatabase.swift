@@ -25,7 +25,7 @@ package struct TestDatabase: Sendable {
     package let urls: URLs
     /// Running; as the runtime role.
     package let runtime: Postgres
-    /// Running; as the owner role.
+    /// As the owner role; starts with its first use.
     package let owner: Postgres
 
     init(name: String, service: ServiceName, cluster: TestCluster) {
@@ -66,9 +66,17 @@ package struct TestDatabase: Sendable {
     }
 }
 
-/// Makes a database of that service with its migrations (shared ones included, where the caller passes them), runs both roles' `Postgres` around
-/// `body`, and drops the database.
+/// Makes a database of that service with its migrations (shared ones included, where the caller passes them), runs the runtime role's `Postgres`
+/// around `body`, and drops the database.
 package func withDatabase<T: Sendable>(
+    _ service: ServiceName,
+    migrations: [(file: String, bytes: [UInt8])],
+    _ body: @Sendable (TestDatabase) async throws -> T
+) async throws -> T {
+    try await TestSlots.shared.hold { try await withNewDatabase(service, migrations: migrations, body) }
+}
+
+private func withNewDatabase<T: Sendable>(
     _ service: ServiceName,
     migrations: [(file: String, bytes: [UInt8])],
     _ body: @Sendable (TestDatabase) async throws -> T
@@ -87,7 +95,6 @@ package func withDatabase<T: Sendable>(
 private func running<T: Sendable>(_ database: TestDatabase, _ body: @Sendable (TestDatabase) async throws -> T) async throws -> T {
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await database.runtime.run() }
-        group.addTask { try await database.owner.run() }
         defer { group.cancelAll() }
         return try await body(database)
     }

@@ -47,13 +47,14 @@ func transportError(_ work: () async throws -> some Any) async -> TransportError
     }
 }
 
-/// Waits for a condition that another thread brings about, yielding in between.
+/// Asks until a condition holds that another thread brings about, at most ten seconds long. (Yielding instead of the short sleep would keep
+/// the few threads of the tests' pool busy.)
 func eventually(_ condition: () -> Bool) async -> Bool {
     let clock = ContinuousClock()
     let end = clock.now.advanced(by: .seconds(10))
     while clock.now < end {
         if condition() { return true }
-        await Task.yield()
+        try? await Task.sleep(for: .milliseconds(2))
     }
     return condition()
 }

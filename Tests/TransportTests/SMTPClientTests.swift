@@ -7,6 +7,13 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct SMTPClientTests {
     private static let message = Array("Subject: Hi\r\n\r\nHello\r\n.\r\n..dots\r\nend\r\n".utf8)
 
+    /// More than all buffers on the way take.
+    private static let large: [UInt8] = {
+        var bytes = [UInt8](repeating: UInt8(ascii: "x"), count: 32 << 20)
+        for end in stride(from: 8192, through: bytes.count, by: 8192) { bytes.replaceSubrange(end - 2..<end, with: [0x0d, 0x0a]) }
+        return bytes
+    }()
+
     private func withSMTP<Result>(
         _ configuration: SMTPClient.Configuration = SMTPClient.Configuration(guardRules: nil),
         _ body: (SMTPClient) async throws -> Result
@@ -184,7 +191,7 @@ import Testing
         let script = try SMTPScript(plan)
         defer { script.stop() }
         try await self.withSMTP { client in
-            let large = Array(String(repeating: "x\r\n", count: 5_000_000).utf8)
+            let large = Self.large
             let reply = try await client.submit(to: script.smtp(), from: "s@example.com", recipient: "r@example.com", message: large)
             #expect(reply.code == 552 && reply.stage == .message)
         }
@@ -216,8 +223,7 @@ import Testing
         let script = try SMTPScript(plan)
         defer { script.stop() }
         try await self.withSMTP { client in
-            // Larger than every buffer on the way, so that the final dot cannot have left.
-            let large = Array(String(repeating: "0123456789\r\n", count: 2_000_000).utf8)
+            let large = Self.large
             let error = await transportError {
                 try await client.submit(to: script.smtp(), from: "s@example.com", recipient: "r@example.com", message: large)
             }

@@ -64,7 +64,11 @@ final class Peer: Sendable {
     private let isClosed = Mutex(false)
     private let buffer = Mutex<[UInt8]>([])
 
-    init(_ descriptor: Int32) { self.descriptor = descriptor }
+    init(_ descriptor: Int32) {
+        self.descriptor = descriptor
+        var isOn: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
+    }
 
     /// nil at the end.
     func readLine() -> String? {

@@ -146,7 +146,7 @@ final class SendSession: Sendable {
         self.note(result)
         let isStored = await self.house.ledger.settle(item.key, result)
         Counter(
-            label: "outbound_messages_total",
+            label: "integrations_messages",
             dimensions: [("provider", self.claim.provider), ("outcome", result.outcome.rawValue)]
         ).increment()
         if result.isUnauthorized { await self.reportRefusal(result) }

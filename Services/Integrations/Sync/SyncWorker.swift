@@ -38,7 +38,7 @@ struct SyncWorker: Sendable {
         while true {
             let page = try await source.page(connection, at: cursor)
             guard let result = try await self.syncs.apply(page, of: run) else { return self.lost(run) }
-            Counter(label: "sync_pages_total", dimensions: [("provider", connection.integration.provider)]).increment()
+            Counter(label: "integrations_sync_pages", dimensions: [("provider", connection.integration.provider)]).increment()
             if result.hasChanges { self.nudge(run.organizationID) }
             if page.isLast { break }
             cursor = page.next

@@ -126,7 +126,7 @@ struct RequestPipeline: HTTPResponder {
         let answer = ErrorAnswer(error)
         if answer.isUnexpected {
             // Errors print no parameter values by themselves (Database, Transport, Encryption), so that their details may be logged.
-            Logger.current.error("Request failed", metadata: ["error": "\(String(reflecting: error))"])
+            Logger.current.error("Request failed", metadata: ["error": "\(String(reflecting: error))", "type": "\(type(of: error))"])
         } else if answer.problem.kind.status >= 500 {
             Logger.current.warning("Request could not be served", metadata: ["error": "\(error)"])
         }

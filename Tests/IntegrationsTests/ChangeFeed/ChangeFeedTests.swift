@@ -9,7 +9,7 @@ import Testing
 
 @testable import Integrations
 
-@Suite struct ChangeFeedTests {
+@Suite(.serialized) struct ChangeFeedTests {
     static func page(_ ids: ClosedRange<Int>, version: Int = 1, deleted: [String] = []) -> ContactPage {
         let contacts = ids.map { id in
             let fields = ContactFields(externalID: "\(id)", email: "c\(id)@example.org", firstName: "v\(version)")

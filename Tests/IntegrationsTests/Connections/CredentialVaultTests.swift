@@ -8,7 +8,7 @@ import Testing
 
 @testable import Integrations
 
-@Suite struct CredentialVaultTests {
+@Suite(.serialized) struct CredentialVaultTests {
     @Test func aCredentialOpensOnlyWhereItWasSealed() async throws {
         try await withIntegrations { stack in
             let body: JSONValue = [

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Integrations
 
-@Suite struct IntegrationRouteTests {
+@Suite(.serialized) struct IntegrationRouteTests {
     private static let hubSpot: JSONValue = ["provider": "hubspot", "name": "CRM", "config": ["access_token": "pat-very-secret-1"]]
 
     @Test func theCatalogueNamesEveryProviderAndField() async throws {

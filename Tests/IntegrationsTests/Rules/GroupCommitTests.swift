@@ -36,22 +36,38 @@ import Testing
     @Test func aLaneIsNeverWiderThanItSays() async {
         let lanes = Lanes()
         let lane = MailLane(key: "a", width: 3)
-        let busy = Mutex((now: 0, most: 0))
+        let busy = Gauge()
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<100 {
                 group.addTask {
                     await lanes.enter(lane)
-                    busy.withLock {
-                        $0.now += 1
-                        $0.most = max($0.most, $0.now)
-                    }
+                    busy.add(1)
                     await Task.yield()
-                    busy.withLock { $0.now -= 1 }
+                    busy.add(-1)
                     lanes.leave(lane)
                 }
             }
         }
-        #expect(busy.withLock { $0.now } == 0)
-        #expect((1...3).contains(busy.withLock { $0.most }))
+        #expect(busy.now == 0)
+        #expect((1...3).contains(busy.most))
+    }
+}
+
+private final class Gauge: Sendable {
+    private struct Level {
+        var now = 0
+        var most = 0
+    }
+
+    private let level = Mutex(Level())
+
+    var now: Int { self.level.withLock { $0.now } }
+    var most: Int { self.level.withLock { $0.most } }
+
+    func add(_ difference: Int) {
+        self.level.withLock { level in
+            level.now += difference
+            level.most = max(level.most, level.now)
+        }
     }
 }

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Integrations
 
-@Suite struct OutboundStoreTests {
+@Suite(.serialized) struct OutboundStoreTests {
     private static let claim = OutboundStore.Claim(
         organizationID: TestStack.organization,
         integrationID: IntegrationID(rawValue: 1),

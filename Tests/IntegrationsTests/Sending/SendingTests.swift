@@ -12,7 +12,7 @@ import Transport
 
 @testable import Integrations
 
-@Suite struct SendingTests {
+@Suite(.serialized) struct SendingTests {
     private static func message(_ key: String, to recipient: String) -> EmailMessage {
         EmailMessage(
             sendKey: key,
@@ -136,6 +136,33 @@ import Transport
                 let outcomes = try await stack.send(Self.batch(id, messages))
                 #expect(outcomes.count == 200)
                 #expect(outcomes.values.allSatisfy { $0.outcome == .accepted })
+                #expect(server.taken.count == 200)
+                #expect(Set(server.taken).count == 200)
+            }
+        }
+    }
+
+    /// As above over the wire: the connection of the asker is cut while messages are at the server.
+    @Test func aCutConnectionLosesAndDoublesNothing() async throws {
+        try await withMailServer { server in
+            try await withIntegrations { stack in
+                let id = try await Self.connect(stack, server)
+                let batch = Self.batch(id, (0..<200).map { Self.message("k\($0)", to: "c\($0)@example.org") })
+                server.hold(true)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { _ = try await stack.send(batch) }
+                    try await eventually { server.reached.count == 8 }
+                    group.cancelAll()
+                    while (await group.nextResult()) != nil {}
+                }
+                server.hold(false)
+                let outcomes = Mutex<[String: SendOutcome]>([:])
+                try await eventually {
+                    let answered = try await stack.send(batch)
+                    outcomes.withLock { $0 = answered }
+                    return answered.count == 200 && answered.values.allSatisfy { $0.outcome != .inFlight }
+                }
+                #expect(outcomes.withLock { $0 }.values.allSatisfy { $0.outcome == .accepted })
                 #expect(server.taken.count == 200)
                 #expect(Set(server.taken).count == 200)
             }

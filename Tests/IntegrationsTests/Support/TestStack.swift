@@ -138,6 +138,8 @@ private struct TestStackRunner {
     let database: TestDatabase
     let settings: TestStack.Settings
 
+    /// 32 bytes in base64: no passphrase that has to be stretched for every test.
+    private static let encryptionKey = "9cJ0mXx1yK5pQ3vR7tW2zB8nD4fG6hL0sA1eU9iO3kM="
     private static let key = Secret("a key of a test that is long enough to be one")
 
     func run<T: Sendable>(_ body: @escaping @Sendable (TestStack) async throws -> T) async throws -> T {
@@ -190,7 +192,7 @@ private struct TestStackRunner {
         let configuration = IntegrationsConfiguration(reader)
         try reader.finish()
         let keyRing = try KeyRing(
-            current: Secret("a passphrase of a test, long enough to be stretched"),
+            current: Secret(Self.encryptionKey),
             previous: [],
             development: true
         )
@@ -221,6 +223,7 @@ private struct TestStackRunner {
                 ]),
                 configuration: configuration,
                 logger: TestLog.quiet,
+                mailClient: smtp,
                 nudgeCampaigns: { nudges.add($0) }
             )
         )

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Integrations
 
-@Suite struct HubSpotSyncTests {
+@Suite(.serialized) struct HubSpotSyncTests {
     private static let past = Int64(Date().timeIntervalSince1970 * 1000) - 86_400_000
 
     private func withSync<T: Sendable>(
