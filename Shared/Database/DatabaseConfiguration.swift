@@ -8,8 +8,8 @@ package struct DatabaseConfiguration: Sendable {
     package var applicationName: String
     /// Connections of the pipelined lane; two are enough to keep Postgres busy.
     package var readConnections = 2
-    /// Transactions and writes that run at the same time, a thread each.
-    package var writeConnections = 4
+    /// Transactions and writes that run at the same time, a thread each. Commits wait for the disk: several at once share one flush.
+    package var writeConnections = 8
     /// How long a caller waits for a free connection before ``DatabaseError/Kind/unavailable``.
     package var waitLimit: Duration = .seconds(5)
     /// The server's limit for one read.

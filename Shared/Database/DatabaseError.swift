@@ -18,7 +18,8 @@ package struct DatabaseError: Error, Sendable, CustomStringConvertible {
     package var constraint: String?
     package var detail: String
 
-    init(_ kind: Kind, sqlState: String? = nil, constraint: String? = nil, _ detail: String) {
+    /// - Parameter detail: words that hold no value of a row or parameter.
+    package init(_ kind: Kind, sqlState: String? = nil, constraint: String? = nil, _ detail: String) {
         self.kind = kind
         self.sqlState = sqlState
         self.constraint = constraint

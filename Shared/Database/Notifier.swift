@@ -3,6 +3,8 @@ import Synchronization
 /// NOTIFY, at most once per channel and window: the first of a burst goes at once, the rest become one at the window's end.
 final class Notifier: Sendable {
     static let window: Duration = .milliseconds(20)
+    /// Windows that have ended are cleared away beyond this number.
+    private static let mostWindows = 1024
 
     private struct State {
         /// When each channel's window ends, and whether another notification is due then.
@@ -26,6 +28,7 @@ final class Notifier: Sendable {
                 state.windows[channel] = (window.end, true)
                 return (false, !window.isDue)
             }
+            if state.windows.count >= Self.mostWindows { state.windows = state.windows.filter { $0.value.end > now || $0.value.isDue } }
             state.windows[channel] = (now + Self.window, false)
             return (true, false)
         }

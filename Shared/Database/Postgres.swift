@@ -16,12 +16,11 @@ package final class Postgres: Service, Sendable {
 
     package init(_ configuration: DatabaseConfiguration, logger: Logger) {
         let timekeeper = Waker()
-        let health = ConnectionHealth(logger: logger)
         self.configuration = configuration
-        self.reads = ReadLane(configuration, health: health, waker: timekeeper)
-        self.writes = WriteLane(configuration, health: health, timekeeper: timekeeper)
+        self.reads = ReadLane(configuration, health: ConnectionHealth(lane: "read", logger: logger), waker: timekeeper)
+        self.writes = WriteLane(configuration, health: ConnectionHealth(lane: "write", logger: logger), timekeeper: timekeeper)
         self.notifier = Notifier(lane: self.writes, timekeeper: timekeeper)
-        self.listener = Listener(configuration, health: health)
+        self.listener = Listener(configuration, health: ConnectionHealth(lane: "listen", logger: logger))
     }
 
     deinit {

@@ -59,20 +59,19 @@ final class ReadConnection {
     }
 
     private func sync() -> Bool {
-        if self.expected.isEmpty { self.lastProgress = .now }
         self.expected.append(.sync)
         self.lastProgress = .now
         return self.connection.sendSync()
     }
 
-    /// Forgets statements that fell out of the cache, once some have gathered, under a Sync of their own.
+    /// Forgets statements that fell out of the cache, once some have gathered. A Sync each: a name whose preparation never ran is unknown to the server.
     private func deallocate() -> Bool {
         guard self.cache.discarded.count >= 16 else { return true }
         for name in self.cache.takeDiscarded() {
             self.expected.append(.deallocate)
-            guard self.connection.sendUnprepared("DEALLOCATE \(name)", []) else { return false }
+            guard self.connection.sendUnprepared("DEALLOCATE \(name)", []), self.sync() else { return false }
         }
-        return self.sync()
+        return true
     }
 
     /// Answers all callers whose results have come.

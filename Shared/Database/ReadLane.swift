@@ -1,4 +1,4 @@
-import Logging
+import CLibPQ
 import Synchronization
 
 /// The door of the pipelined lane: hands requests to the epoll thread, which alone touches the connections.
@@ -46,7 +46,9 @@ final class ReadLane: Sendable {
         try self.inbox.withLock { (inbox: inout Inbox) throws(DatabaseError) in
             guard inbox.phase == .fresh else { return }
             self.chores.withLock { $0 = chores }
-            inbox.thread = try NamedThread.start("pg-read") { ReadLoop(self).run() }
+            let epoll = switchboard_epoll_create()
+            guard epoll >= 0 else { throw DatabaseError(.unavailable, "no file descriptor is left") }
+            inbox.thread = try NamedThread.start("pg-read") { ReadLoop(self, epoll: epoll).run() }
             inbox.phase = .running
         }
     }
@@ -112,9 +114,8 @@ final class ReadLane: Sendable {
 
 /// Carries a new connection from the thread that made it to the one that uses it.
 ///
-/// `@unchecked Sendable`: the connection is taken out once, by the receiving thread, and the maker keeps no reference; libpq allows a connection to
-/// move between threads that do not use it at the same time (libpq manual, 34.20).
-final class ConnectionTransfer: @unchecked Sendable {
+/// It is taken out once, by the receiving thread; libpq allows a connection to move between threads that do not use it at the same time (manual, 34.20).
+final class ConnectionTransfer: Sendable {
     private let connection: Mutex<Connection?>
 
     init(_ connection: sending Connection) { self.connection = Mutex(connection) }

@@ -21,7 +21,7 @@ final class ReadLoop {
     private static let wakerTag = UInt32.max
 
     private let lane: ReadLane
-    private let epoll = switchboard_epoll_create()
+    private let epoll: Int32
     private var slots: [Slot]
     private var backoffs: [Backoff]
     private var waiting = FIFO<ReadRequest>()
@@ -29,8 +29,10 @@ final class ReadLoop {
     private var nextChore: Monotonic? = Monotonic(nanoseconds: 0)
     private var nextCheck = Monotonic(nanoseconds: 0)
 
-    init(_ lane: ReadLane) {
+    /// - Parameter epoll: is closed with the loop.
+    init(_ lane: ReadLane, epoll: Int32) {
         self.lane = lane
+        self.epoll = epoll
         let count = max(1, lane.configuration.readConnections)
         self.slots = Array(repeating: .down(until: Monotonic(nanoseconds: 0)), count: count)
         self.backoffs = Array(repeating: Backoff(), count: count)

@@ -80,7 +80,8 @@ final class Session {
     /// Forgets statements that fell out of the cache, once some have gathered. Only between transactions.
     func tidy() {
         guard self.cache.discarded.count >= 16 else { return }
-        _ = self.run([self.cache.takeDiscarded().map { Query(stringLiteral: "DEALLOCATE \($0)") }], isPrepared: false)
+        // A Sync each: a name whose preparation never ran is unknown to the server.
+        _ = self.run(self.cache.takeDiscarded().map { [Query(stringLiteral: "DEALLOCATE \($0)")] }, isPrepared: false)
     }
 
     private func send(_ query: Query, isPrepared: Bool, group: Int, index: Int, _ expected: inout FIFO<Expected>) {
@@ -152,7 +153,7 @@ final class Session {
             if self.isInterrupted() { self.requestCancel(&deadline) }
         }
         if ready.socket {
-            if !self.connection.consume() { self.drainBroken() }
+            if !self.connection.consume() { self.isBroken = true }
         } else if !ready.waker, deadline <= .now {
             if self.hasCancelled { self.isBroken = true } else { self.requestCancel(&deadline) }
         }
@@ -164,8 +165,6 @@ final class Session {
         self.connection.cancel()
         deadline = .now + Self.cancelGrace
     }
-
-    private func drainBroken() { self.isBroken = true }
 
     /// A statement that the cache holds has gone stale: the next use prepares it again under a new name.
     func forget(_ query: Query) {

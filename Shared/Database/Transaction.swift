@@ -157,37 +157,3 @@ package final class Transaction {
         self.session.giveUp()
     }
 }
-
-/// Rows in COPY's text format (manual, COPY, "Text Format").
-enum CopyText {
-    static let chunk = 64 * 1024
-
-    /// Appends rows until the chunk is full or there are no more.
-    static func fill<Rows: IteratorProtocol<[(any SQLEncodable)?]>>(_ buffer: inout [UInt8], from rows: inout Rows, columns: Int) throws {
-        while buffer.count < Self.chunk, let row = rows.next() {
-            guard row.count == columns else { throw DatabaseError(.misuse, "a row of \(row.count) values for \(columns) columns") }
-            for (index, value) in row.enumerated() {
-                if index > 0 { buffer.append(UInt8(ascii: "\t")) }
-                guard let text = value?.sqlText else {
-                    buffer.append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "N")])
-                    continue
-                }
-                try Self.append(text, to: &buffer)
-            }
-            buffer.append(UInt8(ascii: "\n"))
-        }
-    }
-
-    private static func append(_ text: String, to buffer: inout [UInt8]) throws {
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\\"): buffer.append(contentsOf: [byte, byte])
-            case UInt8(ascii: "\t"): buffer.append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "t")])
-            case UInt8(ascii: "\n"): buffer.append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "n")])
-            case UInt8(ascii: "\r"): buffer.append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "r")])
-            case 0: throw DatabaseError(.misuse, sqlState: DatabaseError.invalidCharacter, "a value to copy holds a NUL character")
-            default: buffer.append(byte)
-            }
-        }
-    }
-}

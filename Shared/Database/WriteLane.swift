@@ -154,12 +154,16 @@ final class WriteLane: Sendable {
     }
 }
 
-/// Says once that Postgres is away and once that it is back, whatever the number of attempts.
+/// Says once that a lane cannot reach Postgres and once that it can again, whatever the number of attempts.
 final class ConnectionHealth: Sendable {
     private let logger: Logger
     private let isDown = Mutex(false)
 
-    init(logger: Logger) { self.logger = logger }
+    init(lane: String, logger: Logger) {
+        var logger = logger
+        logger[metadataKey: "lane"] = "\(lane)"
+        self.logger = logger
+    }
 
     func failed(_ error: DatabaseError) {
         let wasDown = self.isDown.withLock { isDown in

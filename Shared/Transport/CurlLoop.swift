@@ -7,6 +7,8 @@ protocol LoopDriver: AnyObject, SendableMetatype {
     associatedtype Command: Sendable
 
     func attach(to multi: UnsafeMutableRawPointer)
+    /// The time, in monotonic nanoseconds, that counts until the next round: reading the clock is not free.
+    func beginRound(now: UInt64)
     func handle(_ command: Command)
     /// A transfer has ended; the driver removes its handle from the multi.
     func finished(_ easy: UnsafeMutableRawPointer, _ result: CURLcode)
@@ -79,6 +81,7 @@ final class CurlLoop<Driver: LoopDriver>: Sendable {
         guard let multi = self.multi else { return }
         driver.attach(to: multi)
         while true {
+            driver.beginRound(now: MonotonicClock.now)
             for command in self.takeCommands() { driver.handle(command) }
             var running: Int32 = 0
             curl_multi_perform(multi, &running)

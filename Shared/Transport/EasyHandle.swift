@@ -29,6 +29,7 @@ final class EasyHandle {
     private var bodyBytes: UnsafeMutableRawPointer?
     private var bodyCapacity = 0
     private var url = ""
+    private var lastPeer = (address: "", port: Int32(0), text: "")
 
     /// More of a body than this is not kept for the next request.
     private static let keptBodyBytes = 64 << 10
@@ -70,6 +71,7 @@ final class EasyHandle {
 
     /// Takes the list over and frees the one before.
     func set(headers: UnsafeMutablePointer<curl_slist>?) {
+        if headers == nil, self.lists == nil { return }
         _ = ccurl_set_list(self.easy, CURLOPT_HTTPHEADER, headers)
         curl_slist_free_all(self.lists)
         self.lists = headers
@@ -106,6 +108,18 @@ final class EasyHandle {
     }
 
     // MARK: Asking
+
+    /// Address and port as text, made only when they are not those of this handle's last connection.
+    func peer(of connection: Connection) -> String {
+        let isSame = connection.port == self.lastPeer.port && self.lastPeer.address.withCString { strcmp($0, connection.address) == 0 }
+        if !isSame {
+            let address = String(cString: connection.address)
+            self.lastPeer = (
+                address, connection.port, address.contains(":") ? "[\(address)]:\(connection.port)" : "\(address):\(connection.port)"
+            )
+        }
+        return self.lastPeer.text
+    }
 
     /// libcurl's own account of a failure; empty when it gave none.
     func errorMessage(_ code: CURLcode) -> String {

@@ -22,8 +22,6 @@ final class HTTPDriver: LoopDriver {
     private var active: [HTTPTransfer] = []
     private let board = HeadBoard()
     private var resting: [EasyHandle] = []
-    /// Transfers that ended while they waited and still stand in the queue.
-    private var endedWaiting = 0
     private var nextSweep: UInt64 = .max
     private var lastSweep: UInt64 = 0
     private var stopAt: UInt64?
@@ -40,6 +38,8 @@ final class HTTPDriver: LoopDriver {
     func ready(_ watched: [curl_waitfd]) {}
 
     func attach(to multi: UnsafeMutableRawPointer) { self.multi = multi }
+
+    func beginRound(now: UInt64) { self.board.now = now }
 
     func detach() {
         // Frees the handles, which are out of the multi by now.
@@ -94,12 +94,8 @@ final class HTTPDriver: LoopDriver {
 
     private func startWaiting(now: UInt64) -> Bool {
         var started = false
-        while let transfer = self.queue.next() {
-            guard transfer.phase == .waiting else {
-                self.endedWaiting -= 1
-                self.queue.ended(host: transfer.checked.hostKey)
-                continue
-            }
+        while let (transfer, host) = self.queue.next() {
+            transfer.turn = host
             self.start(transfer, now: now)
             started = true
         }
@@ -109,7 +105,7 @@ final class HTTPDriver: LoopDriver {
     private func start(_ transfer: HTTPTransfer, now: UInt64) {
         guard let multi = self.multi, let handle = self.takeHandle() else {
             transfer.phase = .ended
-            self.queue.ended(host: transfer.checked.hostKey)
+            self.endTurn(transfer)
             self.settle(transfer, TransportError(kind: .connect, surelyNotSent: true, detail: "libcurl gives no more handles"))
             return
         }
@@ -131,7 +127,7 @@ final class HTTPDriver: LoopDriver {
     private func unpause(_ transfer: HTTPTransfer) {
         guard let handle = transfer.handle else { return }
         transfer.touch()
-        self.nextSweep = min(self.nextSweep, transfer.nextDeadline(now: MonotonicClock.now))
+        self.nextSweep = min(self.nextSweep, transfer.nextDeadline(now: self.board.now))
         let still = (transfer.isReceivePaused ? CURLPAUSE_RECV : 0) | (transfer.isSendPaused ? CURLPAUSE_SEND : 0)
         curl_easy_pause(handle.easy, still)
     }
@@ -165,18 +161,20 @@ final class HTTPDriver: LoopDriver {
         self.active.swapAt(transfer.slot, self.active.count - 1)
         self.active[transfer.slot].slot = transfer.slot
         self.active.removeLast()
-        self.queue.ended(host: transfer.checked.hostKey)
+        self.endTurn(transfer)
         self.settle(transfer, failure)
+    }
+
+    private func endTurn(_ transfer: HTTPTransfer) {
+        guard let host = transfer.turn else { return }
+        transfer.turn = nil
+        self.queue.ended(host)
     }
 
     private func endWaiting(_ transfer: HTTPTransfer, _ failure: any Error) {
         transfer.phase = .ended
-        self.endedWaiting += 1
+        self.queue.gaveUp()
         self.settle(transfer, failure)
-        if self.endedWaiting > 64, self.endedWaiting * 2 > self.queue.waiting {
-            self.queue.removeWaiting { $0.phase == .ended }
-            self.endedWaiting = 0
-        }
     }
 
     private func settle(_ transfer: HTTPTransfer, _ failure: (any Error)?) {
@@ -201,9 +199,7 @@ final class HTTPDriver: LoopDriver {
     }
 
     private func refuseWaiting() {
-        var waiting: [HTTPTransfer] = []
-        self.queue.forEachWaiting { if $0.phase == .waiting { waiting.append($0) } }
-        for transfer in waiting {
+        for transfer in self.queue.everyWaiting {
             self.endWaiting(transfer, TransportError(kind: .shuttingDown, surelyNotSent: true, detail: "the client is shut down"))
         }
     }
@@ -216,7 +212,7 @@ extension HTTPDriver {
         self.answerHeads()
         if now >= max(self.nextSweep, self.lastSweep + Self.sweepInterval) { self.sweep(now: now) }
         let started = self.startWaiting(now: now)
-        self.load.set(inFlight: self.queue.underWay, waiting: self.queue.waiting - self.endedWaiting)
+        self.load.set(inFlight: self.queue.underWay, waiting: self.queue.waiting)
         guard let stopAt = self.stopAt else {
             return LoopRound(startedWork: started, wakeAt: self.wakeAt, isOver: false)
         }
@@ -251,16 +247,13 @@ extension HTTPDriver {
                 next = min(next, transfer.nextDeadline(now: now))
             }
         }
-        var overdue: [(HTTPTransfer, TransportError)] = []
-        self.queue.forEachWaiting { transfer in
-            guard transfer.phase == .waiting else { return }
+        for transfer in self.queue.everyWaiting {
             if let error = transfer.overdue(now: now) {
-                overdue.append((transfer, error))
+                self.endWaiting(transfer, error)
             } else {
                 next = min(next, transfer.nextDeadline(now: now))
             }
         }
-        for (transfer, error) in overdue { self.endWaiting(transfer, error) }
         self.nextSweep = next
     }
 }

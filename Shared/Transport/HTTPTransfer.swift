@@ -3,6 +3,8 @@ import HTTPTypes
 
 /// Transfers whose head has come in this round. Belongs to the loop's thread.
 final class HeadBoard {
+    /// Of the round, in monotonic nanoseconds.
+    var now: UInt64 = 0
     var headed: [HTTPTransfer] = []
     /// Answered in full while libcurl still waits for more to send.
     var answeredEarly: [HTTPTransfer] = []
@@ -28,6 +30,8 @@ final class HTTPTransfer: @unchecked Sendable {
     let startedAt: UInt64
 
     var phase = Phase.new
+    /// Whose turn it takes while it is active.
+    var turn: FairQueue<String, HTTPTransfer>.Host?
     var answer: Answer?
     var handle: EasyHandle?
     /// Place in the driver's list of active transfers.
@@ -86,7 +90,7 @@ final class HTTPTransfer: @unchecked Sendable {
         switch self.checked.request.body {
         case .none where method == .head:
             handle.set(CURLOPT_NOBODY, 1)
-        case .none where method == .post || method == .put || method == .patch:
+        case .none where self.sendsBody:
             handle.set(CURLOPT_POST, 1)
             handle.set(body: [])
         case .none:
@@ -103,9 +107,12 @@ final class HTTPTransfer: @unchecked Sendable {
 
     private func headerList() -> UnsafeMutablePointer<curl_slist>? {
         let fields = self.checked.request.head.headerFields
-        // No waiting for "100 Continue", and no Content-Type where none was given.
-        var list = curl_slist_append(nil, "Expect:")
-        if fields[.contentType] == nil { list = curl_slist_append(list, "Content-Type:") }
+        var list: UnsafeMutablePointer<curl_slist>?
+        if self.sendsBody {
+            // No waiting for "100 Continue", and no Content-Type where none was given.
+            list = curl_slist_append(nil, "Expect:")
+            if fields[.contentType] == nil { list = curl_slist_append(list, "Content-Type:") }
+        }
         for field in fields where !CheckedRequest.isLeftOut(field.name) {
             let value = field.value
             // libcurl leaves out a header that ends in a colon and writes an empty one for a semicolon.
@@ -130,6 +137,13 @@ final class HTTPTransfer: @unchecked Sendable {
         }
         let message = self.handle?.errorMessage(result) ?? String(cString: curl_easy_strerror(result))
         return TransportError(result, message: message, host: self.checked.hostKey, connected: self.attempts > 0, bytesSent: sent)
+    }
+
+    private var sendsBody: Bool {
+        switch self.checked.request.body {
+        case .bytes, .stream: true
+        case .none: [.post, .put, .patch].contains(self.checked.request.head.method)
+        }
     }
 
     // MARK: Time
@@ -162,7 +176,13 @@ final class HTTPTransfer: @unchecked Sendable {
         TransportError(kind: .timedOut, surelyNotSent: (self.handle?.bytesSent ?? 0) == 0, detail: "\(detail) (\(self.checked.hostKey))")
     }
 
-    func touch() { self.lastActivity = MonotonicClock.now }
+    func touch() {
+        if let board = self.board { self.lastActivity = board.now }
+    }
+}
+
+extension HTTPTransfer: Queueable {
+    var isWaiting: Bool { self.phase == .waiting }
 }
 
 extension HTTPTransfer: EasyHandleOwner {
@@ -174,7 +194,7 @@ extension HTTPTransfer: EasyHandleOwner {
                 return false
             }
         }
-        self.peer = String(cString: connection.address) + ":" + String(connection.port)
+        self.peer = self.handle?.peer(of: connection)
         self.attempts += 1
         self.touch()
         return self.attempts == 1 || self.mayRepeat()

@@ -11,6 +11,8 @@ package final class SMTPClient: Sendable {
         package var replyTimeout: Duration
         /// Until the connection stands.
         package var connectTimeout: Duration
+        /// For all of a `submit` or `verify`, the wait for a free connection included.
+        package var totalTimeout: Duration = .seconds(180)
         /// Servers close a connection that carried many messages; it is given up before.
         package var maximumMessagesPerConnection = 500
         package var maximumConnectionAge: Duration = .seconds(300)
@@ -31,11 +33,13 @@ package final class SMTPClient: Sendable {
         }
     }
 
+    private let configuration: Configuration
     private let loop: CurlLoop<SMTPDriver>
     private let counters = LoadCounters()
     private let logger: Logger
 
     package init(_ configuration: Configuration, logger: Logger) {
+        self.configuration = configuration
         self.logger = logger
         let counters = self.counters
         self.loop = CurlLoop(name: "smtp", maximumConnections: configuration.maximumConnections) {
@@ -58,13 +62,13 @@ package final class SMTPClient: Sendable {
     ///   dot was written; after that the reply is waited for all the same, because only it tells what became of the message.
     package func submit(to server: SMTPServer, from: String, recipient: String, message: [UInt8]) async throws -> SMTPReply {
         let envelope = try SMTPEnvelope(from: from, recipient: recipient, message: message)
-        return try await self.run(SMTPJob(server: server, url: server.url(), envelope: envelope))
+        return try await self.run(SMTPJob(server: server, url: server.url(), envelope: envelope, within: self.configuration.totalTimeout))
     }
 
     /// Connect, EHLO, STARTTLS, AUTH, nothing sent. A refusal of the server is answered as a reply.
     /// - Throws: ``TransportError`` when the server cannot be reached, does not secure the connection or does not speak SMTP.
     package func verify(_ server: SMTPServer) async throws -> SMTPReply {
-        try await self.run(SMTPJob(server: server, url: server.url(), envelope: nil))
+        try await self.run(SMTPJob(server: server, url: server.url(), envelope: nil, within: self.configuration.totalTimeout))
     }
 
     private func run(_ job: SMTPJob) async throws -> SMTPReply {
@@ -86,41 +90,5 @@ package final class SMTPClient: Sendable {
             if !self.loop.submit(.whenStopped(continuation)) { continuation.resume() }
         }
         self.logger.debug("SMTP client stopped")
-    }
-}
-
-/// One message, or one check of a server. Everything mutable belongs to the loop's thread.
-final class SMTPJob: @unchecked Sendable {
-    typealias Answer = UnsafeContinuation<SMTPReply, any Error>
-
-    enum Phase { case new, waiting, active, ended }
-
-    static let shutDown = TransportError(kind: .shuttingDown, surelyNotSent: true, detail: "the client is shut down")
-
-    let server: SMTPServer
-    let url: String
-    /// nil: the server is only checked.
-    let envelope: SMTPEnvelope?
-
-    var phase = Phase.new
-    var answer: Answer?
-    var connection: SMTPConnection?
-    /// A kept connection had died under it: it goes to a new one, once.
-    var needsNewConnection: Bool
-
-    init(server: SMTPServer, url: String, envelope: SMTPEnvelope?) {
-        self.server = server
-        self.url = url
-        self.envelope = envelope
-        self.needsNewConnection = envelope == nil
-    }
-
-    /// Answers the caller, once.
-    func settle(_ result: Result<SMTPReply, any Error>) {
-        self.phase = .ended
-        self.connection = nil
-        let answer = self.answer
-        self.answer = nil
-        answer?.resume(with: result)
     }
 }

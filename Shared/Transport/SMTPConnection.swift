@@ -13,9 +13,6 @@ final class SMTPConnection {
         case lost(TransportError)
     }
 
-    /// What the next reply is about.
-    private enum Step { case reset, sender, recipient, data, message }
-
     let server: SMTPServer
     let handle: EasyHandle
     private let settings: SMTPClient.Configuration
@@ -24,18 +21,18 @@ final class SMTPConnection {
     var phase = Phase.connecting
     var job: SMTPJob?
     private(set) var messages = 0
-    private(set) var isSpent = false
     private var session = SMTPSession()
     private var lastActivity: UInt64
+    private var socket: curl_socket_t = -1
     private var refusedReason: String?
     private var hasFreeAddress = false
 
     private var parser = SMTPReplyParser()
-    private var expected = FIFO<Step>()
+    private var transaction: SMTPTransaction?
+    /// What the last transaction left.
+    private var state = SMTPTransaction.Session.clean
     private var output: [UInt8] = []
     private var written = 0
-    private var refusal: SMTPReply?
-    private var needsReset = false
     private var isMessageBegun = false
     /// The final dot has left: the server may have taken the message.
     private(set) var isMessageWritten = false
@@ -64,11 +61,9 @@ final class SMTPConnection {
 
     /// What `poll` is to wait for; nil while libcurl watches the socket itself.
     var watched: curl_waitfd? {
-        guard self.phase == .idle || self.phase == .busy else { return nil }
-        let socket = ccurl_get_socket(self.handle.easy)
-        guard socket != CURL_SOCKET_BAD else { return nil }
+        guard self.phase == .idle || self.phase == .busy, self.socket != CURL_SOCKET_BAD else { return nil }
         let writing = self.written < self.output.count ? CURL_WAIT_POLLOUT : 0
-        return curl_waitfd(fd: socket, events: Int16(CURL_WAIT_POLLIN | writing), revents: 0)
+        return curl_waitfd(fd: self.socket, events: Int16(CURL_WAIT_POLLIN | writing), revents: 0)
     }
 
     // MARK: Connecting
@@ -76,6 +71,7 @@ final class SMTPConnection {
     /// libcurl has ended the set-up. nil when the connection can carry messages.
     func connected(_ result: CURLcode) -> TransportError? {
         guard result == CURLE_OK else { return self.explain(result) }
+        self.socket = ccurl_get_socket(self.handle.easy)
         // The secret is not needed again on this connection.
         self.handle.set(CURLOPT_PASSWORD, text: nil)
         if self.server.username != nil, !self.session.isAuthenticated {
@@ -106,10 +102,13 @@ final class SMTPConnection {
     func nextDeadline(now: UInt64) -> UInt64 {
         switch self.phase {
         case .connecting:
+            // Until TCP stands, `connectTimeout`; after that each reply of the set-up has its own time.
             let connect = self.openedAt.saturatingAdd(self.settings.connectTimeout.nanoseconds)
             let reply = self.lastActivity.saturatingAdd(self.settings.replyTimeout.nanoseconds)
-            return self.isTCPConnected ? reply : min(connect, now.saturatingAdd(self.settings.replyTimeout.nanoseconds))
-        case .busy: return self.lastActivity.saturatingAdd(self.settings.replyTimeout.nanoseconds)
+            let waiting = self.isTCPConnected ? reply : min(connect, now.saturatingAdd(self.settings.replyTimeout.nanoseconds))
+            return min(waiting, self.job?.deadline ?? .max)
+        case .busy:
+            return min(self.lastActivity.saturatingAdd(self.settings.replyTimeout.nanoseconds), self.job?.deadline ?? .max)
         case .idle: return self.lastActivity.saturatingAdd(self.settings.idleTimeout.nanoseconds)
         case .closed: return .max
         }
@@ -125,7 +124,7 @@ final class SMTPConnection {
     }
 
     func mayBeKept(now: UInt64) -> Bool {
-        !self.isSpent && self.messages < self.settings.maximumMessagesPerConnection
+        self.state != .spent && self.messages < self.settings.maximumMessagesPerConnection
             && now - self.openedAt < self.settings.maximumConnectionAge.nanoseconds
     }
 
@@ -138,24 +137,12 @@ final class SMTPConnection {
         self.phase = .busy
         self.messages += 1
         self.lastActivity = MonotonicClock.now
-        self.refusal = nil
         self.isMessageBegun = false
         self.isMessageWritten = false
-        if self.needsReset {
-            self.needsReset = false
-            self.write("RSET\r\n", expecting: .reset)
-        }
-        self.write(envelope.mailCommand(self.session.capabilities), expecting: .sender)
-        if self.session.capabilities.pipelining {
-            self.write(envelope.recipientCommand, expecting: .recipient)
-            self.write("DATA\r\n", expecting: .data)
-        }
+        var transaction = SMTPTransaction(envelope)
+        self.output = Array(transaction.open(self.session.capabilities, after: self.state).utf8)
+        self.transaction = transaction
         return self.turn()
-    }
-
-    private func write(_ command: String, expecting step: Step) {
-        self.output += Array(command.utf8)
-        self.expected.append(step)
     }
 
     /// Writes and reads as far as both go without waiting.
@@ -167,7 +154,6 @@ final class SMTPConnection {
                 let result = curl_easy_recv(self.handle.easy, buffer.baseAddress, buffer.count, &count)
                 if result == CURLE_AGAIN { return nil }
                 guard result == CURLE_OK, count > 0 else { return .lost(self.lost("the server closed the connection")) }
-                self.lastActivity = MonotonicClock.now
                 if let outcome = self.take(UnsafeRawBufferPointer(rebasing: buffer[..<count])) { return outcome }
             }
             return nil
@@ -186,18 +172,17 @@ final class SMTPConnection {
             self.lastActivity = MonotonicClock.now
         }
         self.isMessageWritten = self.isMessageBegun
-        if !self.output.isEmpty {
-            self.output.removeAll(keepingCapacity: self.output.count < 64 << 10)
-            self.written = 0
-        }
+        self.output = []
+        self.written = 0
         return nil
     }
 
     private func take(_ bytes: UnsafeRawBufferPointer) -> Outcome? {
         do {
             for reply in try self.parser.add(bytes) {
-                guard let outcome = self.take(reply) else { continue }
-                return outcome
+                // A whole reply, not each byte of one, counts as a sign of life.
+                self.lastActivity = MonotonicClock.now
+                if let outcome = self.take(reply) { return outcome }
             }
             return nil
         } catch {
@@ -206,69 +191,25 @@ final class SMTPConnection {
     }
 
     private func take(_ reply: SMTPReply) -> Outcome? {
-        if reply.code == 421 { self.isSpent = true }
-        guard let step = self.expected.popFirst() else {
+        switch self.transaction?.take(reply, isMessageWritten: self.isMessageWritten) {
+        case .wait:
+            return nil
+        case .write(let command):
+            self.output += Array(command.utf8)
+        case .writeMessage:
+            self.output = self.transaction?.envelope.data ?? []
+            self.written = 0
+            self.isMessageBegun = true
+        case .done(let reply, let state):
+            self.transaction = nil
+            self.state = state
+            return .settled(reply)
+        case .broken(let detail):
+            return .lost(self.lost(detail, kind: .protocolError))
+        case nil:
             return .lost(self.lost("the server spoke unasked: \(reply.code) \(reply.text)"))
         }
-        switch step {
-        case .reset:
-            return reply.isAccepted ? nil : .lost(self.lost("RSET was refused: \(reply.code) \(reply.text)"))
-        case .sender:
-            return self.goOn(after: reply, .sender) { self.write($0.recipientCommand, expecting: .recipient) }
-        case .recipient:
-            return self.goOn(after: reply, .recipient) { _ in self.write("DATA\r\n", expecting: .data) }
-        case .data:
-            return self.data(reply)
-        case .message:
-            // An answer before the message was written whole can only be a refusal, and leaves the two sides at odds.
-            if !self.isMessageWritten {
-                guard reply.code >= 400 else { return .lost(self.lost("the server answered too early", kind: .protocolError)) }
-                self.isSpent = true
-            }
-            return self.settled(reply, .message)
-        }
-    }
-
-    /// After MAIL or RCPT: to the next command, or, where all were sent at once, to the next reply.
-    private func goOn(after reply: SMTPReply, _ stage: SMTPReply.Stage, next: (SMTPEnvelope) -> Void) -> Outcome? {
-        if !reply.isAccepted { self.refuse(reply, stage) }
-        guard self.expected.isEmpty else { return nil }
-        if let refusal = self.refusal { return .settled(refusal) }
-        if let envelope = self.job?.envelope { next(envelope) }
         return self.flush().map { .lost($0) }
-    }
-
-    private func data(_ reply: SMTPReply) -> Outcome? {
-        guard reply.code == 354 else {
-            if reply.code < 400 { return .lost(self.lost("DATA was answered by \(reply.code)", kind: .protocolError)) }
-            self.refuse(reply, .data)
-            return self.refusal.map { .settled($0) }
-        }
-        if let refusal = self.refusal {
-            // The server wants a message whose sender or recipient it has refused: only closing is sure to deliver nothing.
-            self.isSpent = true
-            return .settled(refusal)
-        }
-        guard let envelope = self.job?.envelope else { return .lost(self.lost("there is no message", kind: .protocolError)) }
-        self.output = envelope.data
-        self.written = 0
-        self.isMessageBegun = true
-        self.expected.append(.message)
-        return self.flush().map { .lost($0) }
-    }
-
-    private func refuse(_ reply: SMTPReply, _ stage: SMTPReply.Stage) {
-        self.needsReset = true
-        guard self.refusal == nil else { return }
-        var reply = reply
-        reply.stage = stage
-        self.refusal = reply
-    }
-
-    private func settled(_ reply: SMTPReply, _ stage: SMTPReply.Stage) -> Outcome {
-        var reply = reply
-        reply.stage = stage
-        return .settled(reply)
     }
 
     func lost(_ detail: String, kind: TransportError.Kind = .connectionLost) -> TransportError {
@@ -297,31 +238,11 @@ extension SMTPConnection: EasyHandleOwner {
     func mayUse(connection: EasyHandle.Connection) -> Bool { true }
 
     func received(line: UnsafeBufferPointer<UInt8>) -> Bool {
-        self.lastActivity = MonotonicClock.now
-        return self.session.add(line)
+        if self.session.add(line) { self.lastActivity = MonotonicClock.now }
+        return true
     }
 
     func received(body: UnsafeRawBufferPointer) -> EasyHandle.BodyVerdict { .taken }
 
     func readUpload(into buffer: UnsafeMutableRawBufferPointer) -> RequestUpload.Piece { .end }
-}
-
-/// What the set-up of a connection, which libcurl conducts, tells.
-private struct SMTPSession {
-    private(set) var capabilities = SMTPCapabilities()
-    private(set) var lastReply: SMTPReply?
-    private(set) var isAuthenticated = false
-    private var parser = SMTPReplyParser()
-
-    /// False for what is no SMTP.
-    mutating func add(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
-        self.capabilities.add(line: String(decoding: line, as: UTF8.self).prefix { $0 != "\r" && $0 != "\n" && $0 != "\r\n" })
-        guard let replies = try? self.parser.add(UnsafeRawBufferPointer(line)) else { return true }
-        guard var reply = replies.last else { return true }
-        reply.stage = .session
-        // 235: authentication successful (RFC 4954). 3yz only asks for more.
-        if reply.code == 235 { self.isAuthenticated = true }
-        self.lastReply = reply
-        return true
-    }
 }

@@ -33,6 +33,8 @@ final class SMTPDriver: LoopDriver {
 
     func attach(to multi: UnsafeMutableRawPointer) { self.multi = multi }
 
+    func beginRound(now: UInt64) {}
+
     func detach() {
         for connection in self.connections { self.close(connection) }
         for continuation in self.whenStopped { continuation.resume() }
@@ -47,12 +49,13 @@ final class SMTPDriver: LoopDriver {
             if self.stopAt != nil { return job.settle(.failure(SMTPJob.shutDown)) }
             if job.phase == .ended { return job.settle(.failure(CancellationError())) }
             job.phase = .waiting
+            self.nextSweep = min(self.nextSweep, job.deadline)
             self.queue.append(job, host: job.server)
         case .abort(let job):
             self.abort(job)
         case .stop(let deadline):
             self.stopAt = min(self.stopAt ?? .max, deadline)
-            self.endWaiting { _ in true }
+            for job in self.queue.everyWaiting { self.endWaiting(job, SMTPJob.shutDown) }
             for connection in self.connections where connection.phase == .idle { self.close(connection) }
         case .whenStopped(let continuation):
             self.whenStopped.append(continuation)
@@ -74,8 +77,7 @@ final class SMTPDriver: LoopDriver {
         case .new:
             job.phase = .ended
         case .waiting:
-            job.settle(.failure(CancellationError()))
-            self.queue.removeWaiting { $0 === job }
+            self.endWaiting(job, CancellationError())
         case .active:
             // Once the final dot is out, only the reply tells what became of the message.
             guard let connection = job.connection, !connection.isMessageWritten else { return }
@@ -85,11 +87,17 @@ final class SMTPDriver: LoopDriver {
         }
     }
 
-    private func endWaiting(where shouldEnd: (SMTPJob) -> Bool) {
-        var ended: [SMTPJob] = []
-        self.queue.forEachWaiting { if shouldEnd($0) { ended.append($0) } }
-        for job in ended { job.settle(.failure(SMTPJob.shutDown)) }
-        self.queue.removeWaiting { $0.phase == .ended }
+    private func endWaiting(_ job: SMTPJob, _ error: any Error) {
+        job.settle(.failure(error))
+        self.queue.gaveUp()
+    }
+
+    private func end(_ job: SMTPJob, _ result: Result<SMTPReply, any Error>) {
+        if let host = job.turn {
+            job.turn = nil
+            self.queue.ended(host)
+        }
+        job.settle(result)
     }
 
     // MARK: Connections
@@ -103,8 +111,8 @@ final class SMTPDriver: LoopDriver {
         }
         self.makeRoom()
         guard let multi = self.multi, let connection = SMTPConnection(job: job, settings: self.settings, now: now) else {
-            self.queue.ended(host: job.server)
-            return job.settle(.failure(TransportError(kind: .connect, surelyNotSent: true, detail: "libcurl gives no more handles")))
+            let error = TransportError(kind: .connect, surelyNotSent: true, detail: "libcurl gives no more handles")
+            return self.end(job, .failure(error))
         }
         job.connection = connection
         self.connections.append(connection)
@@ -177,8 +185,7 @@ final class SMTPDriver: LoopDriver {
         } else {
             self.close(connection)
         }
-        self.queue.ended(host: job.server)
-        job.settle(.success(reply))
+        self.end(job, .success(reply))
     }
 
     /// Ends the connection and what it carries. A message of which nothing was written, on a kept connection that had died, gets a new one.
@@ -192,8 +199,7 @@ final class SMTPDriver: LoopDriver {
             job.needsNewConnection = true
             return self.start(job, now: MonotonicClock.now)
         }
-        self.queue.ended(host: job.server)
-        job.settle(.failure(error))
+        self.end(job, .failure(error))
     }
 
     private func close(_ connection: SMTPConnection) {
@@ -231,7 +237,8 @@ extension SMTPDriver {
     func endRound(now: UInt64) -> LoopRound {
         if now >= max(self.nextSweep, self.lastSweep + Self.sweepInterval) { self.sweep(now: now) }
         var started = false
-        while let job = self.queue.next() {
+        while let (job, host) = self.queue.next() {
+            job.turn = host
             self.start(job, now: now)
             started = true
         }
@@ -261,6 +268,13 @@ extension SMTPDriver {
                 self.close(connection)
             } else {
                 self.give(up: connection, connection.timedOut())
+            }
+        }
+        for job in self.queue.everyWaiting {
+            if job.deadline > now {
+                next = min(next, job.deadline)
+            } else {
+                self.endWaiting(job, TransportError(kind: .timedOut, surelyNotSent: true, detail: "no connection became free in time"))
             }
         }
         self.nextSweep = next

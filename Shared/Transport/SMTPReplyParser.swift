@@ -64,28 +64,3 @@ struct SMTPReplyParser {
         return String(word)
     }
 }
-
-/// What the server can do, from its answer to EHLO.
-struct SMTPCapabilities {
-    private(set) var pipelining = false
-    private(set) var size = false
-    private(set) var eightBit = false
-    private var isInside = false
-
-    /// A line of the session's set-up. Each answer to EHLO replaces what the one before said (it is asked again under TLS).
-    mutating func add(line: Substring) {
-        guard line.hasPrefix("250") else {
-            self.isInside = false
-            return
-        }
-        if !self.isInside { self = SMTPCapabilities() }
-        let rest = line.dropFirst(3)
-        self.isInside = rest.hasPrefix("-")
-        switch rest.dropFirst().split(separator: " ").first?.uppercased() {
-        case "PIPELINING": self.pipelining = true
-        case "SIZE": self.size = true
-        case "8BITMIME": self.eightBit = true
-        default: break
-        }
-    }
-}

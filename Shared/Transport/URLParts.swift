@@ -1,5 +1,3 @@
-import Foundation
-
 /// An absolute http or https URL taken apart, strictly: what is odd is refused rather than interpreted.
 struct URLParts: Equatable {
     enum Host: Equatable {
@@ -56,13 +54,15 @@ struct URLParts: Equatable {
         guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\\") }), url.utf8.count <= 8192 else {
             throw .invalidRequest("a URL is printable ASCII without spaces, at most 8192 bytes")
         }
-        guard let colon = url.range(of: "://") else { throw .invalidRequest("it must begin with https://") }
-        switch url[..<colon.lowerBound].lowercased() {
+        let scheme = url.prefix { $0 != ":" }
+        let afterScheme = url[scheme.endIndex...]
+        guard afterScheme.hasPrefix("://") else { throw .invalidRequest("it must begin with https://") }
+        switch scheme.lowercased() {
         case "https": self.isEncrypted = true
         case "http": self.isEncrypted = false
         default: throw .invalidRequest("it must begin with https://")
         }
-        let rest = url[colon.upperBound...]
+        let rest = afterScheme.dropFirst(3)
         let end = rest.firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? rest.endIndex
         self.authority = String(rest[..<end])
         (self.host, self.port) = try Self.split(authority: self.authority, isEncrypted: self.isEncrypted)

@@ -201,6 +201,35 @@ import Testing
         }
     }
 
+    @Test func gracefulShutdownFinishesWhatWasAcceptedAndTakesNoMore() async throws {
+        try await withItems { database in
+            let client = Postgres(TestDatabase.configuration(.campaigns, database.urls.runtime), logger: TestLog.quiet)
+            try await Gate.closed(database) { gate in
+                try await withGracefulRun(of: client) { shutDown in
+                    async let written = client.transaction { transaction in
+                        try transaction.write("INSERT INTO items (id) SELECT 1 FROM \(raw: Gate.passing)")
+                    }
+                    async let read: Int? = client.readFirst("SELECT 2 FROM \(raw: Gate.passing)")
+                    try await gate.waitForArrival(2)
+                    await shutDown()
+                    try await eventually("new work is refused") {
+                        do {
+                            _ = try await client.write("SELECT 1")
+                            return false
+                        } catch let error as DatabaseError {
+                            return error.kind == .unavailable
+                        }
+                    }
+                    try await gate.open()
+                    #expect(try await written == 1)
+                    #expect(try await read == 2)
+                }
+            }
+            let count = try await database.runtime.readFirst("SELECT count(*) FROM items", as: Int.self)
+            #expect(count == 1)
+        }
+    }
+
     @Test func aStoppedClientLeavesNoConnectionBehind() async throws {
         try await withItems { database in
             try await database.withAdministrator { administrator in

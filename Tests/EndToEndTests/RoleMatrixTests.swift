@@ -112,12 +112,16 @@ private struct RoleCast: Sendable {
                 "/api/v1/auth/register",
                 ["email": .string(email), "password": "correct horse battery", "name": "R", "organization_name": .string("\(role) \(tag)")]
             )
+            let id = user["user"]?["id"]?.integerValue ?? 0
             // Invitations come later: the membership is moved by the administrator.
             try await EndToEnd.stack.postgres.psql(
                 nil,
                 [
                     "-c",
-                    "UPDATE gateway.memberships SET organization_id = \(organization), role = '\(role.rawValue)' WHERE user_id = \(user["user"]?["id"]?.integerValue ?? 0)",
+                    """
+                    DELETE FROM gateway.sessions WHERE user_id = \(id);
+                    UPDATE gateway.memberships SET organization_id = \(organization), role = '\(role.rawValue)' WHERE user_id = \(id);
+                    """,
                 ]
             )
             actors.append(Actor(name: role.rawValue, role: role, token: try await self.token(door, email), email: email))

@@ -46,10 +46,18 @@ package enum Command {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 2, standardError, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        // Threads of the pool block signals, and a child would inherit that.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         let copies = (["bash", "-c", Self.launcher, "launcher"] + arguments).map { strdup($0) }
         defer { for copy in copies { free(copy) } }
         var process: pid_t = 0
-        let code = posix_spawnp(&process, "bash", &actions, nil, copies + [nil], environ)
+        let code = posix_spawnp(&process, "bash", &actions, &attributes, copies + [nil], environ)
         guard code == 0 else { throw TestFailure("\(arguments.first ?? "") cannot be started: error \(code)") }
         return process
     }

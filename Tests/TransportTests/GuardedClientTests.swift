@@ -84,31 +84,4 @@ import Testing
             for task in stuck { await #expect(throws: CancellationError.self) { try await task.value } }
         }
     }
-
-    @Test func hostsTakeTurns() {
-        var queue = FairQueue<String, String>(maximumInFlight: 1, maximumPerHost: nil)
-        for number in 1...3 { queue.append("a\(number)", host: "a") }
-        for number in 1...2 { queue.append("b\(number)", host: "b") }
-        queue.append("c1", host: "c")
-        var order: [String] = []
-        while let next = queue.next() {
-            order.append(next)
-            #expect(queue.next() == nil)
-            queue.ended(host: String(next.prefix(1)))
-        }
-        #expect(order == ["a1", "b1", "c1", "a2", "b2", "a3"])
-        #expect(queue.waiting == 0 && queue.underWay == 0)
-    }
-
-    @Test func hostsShareIsNeverExceeded() {
-        var queue = FairQueue<String, Int>(maximumInFlight: 10, maximumPerHost: 2)
-        for number in 0..<6 { queue.append(number, host: "a") }
-        queue.append(100, host: "b")
-        #expect([queue.next(), queue.next(), queue.next(), queue.next()] == [0, 100, 1, nil])
-        queue.ended(host: "a")
-        #expect([queue.next(), queue.next()] == [2, nil])
-        queue.removeWaiting { $0 == 3 }
-        queue.ended(host: "a")
-        #expect([queue.next(), queue.next()] == [4, nil])
-    }
 }
