@@ -41,7 +41,8 @@ test: ## Run every test beside a fresh private Postgres
 	@$(SWIFT_BUILD) --build-tests
 	@compose/local/test.sh swift test --skip-build
 
-lint: arrows ## Check formatting and module arrows
+lint: arrows ## Check formatting, module arrows and that every variable is documented
+	@.ci/variables
 	@swift format lint --strict --parallel --recursive Package.swift Services Shared Tests compose
 
 format: ## Format every source file

@@ -17,7 +17,8 @@ extension EndToEnd {
                         var other = "–"
                         if route.template.contains("{id}") {
                             let code = try await cast.answer(of: route, by: actor, on: cast.other)
-                            #expect(RoleExpectation.other(route, actor.role).contains(code), "\(route.name) by \(actor.name) on another's: \(code)")
+                            let expected = RoleExpectation.other(route, actor.role)
+                            #expect(expected.contains(code), "\(route.name) by \(actor.name) on another's: \(code)")
                             other = String(code)
                         }
                         table.add([route.name, actor.name, String(own), other])
@@ -34,7 +35,8 @@ extension EndToEnd {
                 for route in RouteCatalogue.all where route.isInternal {
                     for actor in cast.actors {
                         let answer = try await door.signed(actor.token).send(route.method, route.template, route.method == .get ? nil : [:])
-                        #expect(answer.status == 404, "\(route.name) by \(actor.name)")
+                        // The gateway's own one shares its port and asks for a signed identity; the others' do not exist at the door.
+                        #expect(answer.status == (route.service == .gateway ? 401 : 404), "\(route.name) by \(actor.name)")
                     }
                 }
             }

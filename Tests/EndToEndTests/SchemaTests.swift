@@ -13,7 +13,8 @@ extension EndToEnd {
                 try await ChildProcess.run("/usr/bin/psql", ["-qX", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statement])
                 return "allowed"
             } catch let error as ChildProcess.SpawnError {
-                return error.description.contains("permission denied") || error.description.contains("must be owner") ? "refused" : error.description
+                let isRefusal = ["permission denied", "must be owner"].contains { error.description.contains($0) }
+                return isRefusal ? "refused" : error.description
             }
         }
 

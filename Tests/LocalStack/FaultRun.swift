@@ -29,8 +29,8 @@ package struct FaultRun: Sendable {
 
     /// Leases short enough that a run need not wait for minutes. The call time-out stays below the lease.
     package static let environment = [
-        "SEND_LEASE": "6", "SMTP_REPLY_TIMEOUT": "4", "MESSAGE_LEASE": "8", "SYNC_LEASE": "8",
-        "DELIVERY_LEASE": "8", "ZAPIER_WEBHOOK_TIMEOUT": "5", "WEBHOOK_RETRY_SCHEDULE": "0,0.5,1,2,5,5,5,5",
+        "SEND_LEASE": "6", "SMTP_REPLY_TIMEOUT": "4", "SYNC_LEASE": "8", "ZAPIER_WEBHOOK_TIMEOUT": "5",
+        "WEBHOOK_RETRY_SCHEDULE": "0,0.5,1,2,5,5,5,5",
     ]
 
     package func run() async throws -> DemoJob.Summary {

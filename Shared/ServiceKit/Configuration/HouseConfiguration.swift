@@ -33,7 +33,7 @@ package struct HouseConfiguration: Sendable {
     package var trustedProxies: [AddressRange]
     /// `LOG_LEVEL`: trace, debug, info (default), notice, warning, error, critical.
     package var logLevel: Logger.Level
-    /// `DATABASE_READ_CONNECTIONS` (2) and `DATABASE_WRITE_CONNECTIONS` (4).
+    /// `DATABASE_READ_CONNECTIONS` (2) and `DATABASE_WRITE_CONNECTIONS` (8).
     package var readConnections: Int
     package var writeConnections: Int
     /// `DATABASE_WAIT_LIMIT`: seconds that a caller waits for a free connection (5).
@@ -58,7 +58,7 @@ package struct HouseConfiguration: Sendable {
         self.trustedProxies = Self.trustedProxies(reader)
         self.logLevel = reader.choice("LOG_LEVEL", default: Logger.Level.info)
         self.readConnections = reader.integer("DATABASE_READ_CONNECTIONS", default: 2, in: 1...100)
-        self.writeConnections = reader.integer("DATABASE_WRITE_CONNECTIONS", default: 4, in: 1...100)
+        self.writeConnections = reader.integer("DATABASE_WRITE_CONNECTIONS", default: 8, in: 1...100)
         self.databaseWaitLimit = reader.seconds("DATABASE_WAIT_LIMIT", default: 5, in: 0.1...60)
         self.maximumConnections = reader.integer("MAXIMUM_CONNECTIONS", default: 10_000, in: 10...1_000_000)
     }
