@@ -23,7 +23,7 @@ struct ClaimStore: Sendable {
     }
 
     /// The status is tested again under the row's lock: a pause that has committed is never followed by a claim.
-    private static var nextTurn: Query {
+    static var nextTurn: Query {
         """
         UPDATE campaigns SET turn_at = clock_timestamp()
         WHERE status = 'sending' AND (organization_id, id) = (
@@ -43,7 +43,7 @@ struct ClaimStore: Sendable {
         """
     }
 
-    private func claimDue(_ campaign: CampaignKey, limit: Int) -> Query {
+    func claimDue(_ campaign: CampaignKey, limit: Int) -> Query {
         """
         WITH due AS (
             SELECT ctid AS place FROM messages

@@ -44,7 +44,7 @@ struct Completion: Sendable {
     }
 
     /// A message in doubt keeps a campaign open only where the policy will send it again.
-    private static var nothingOpen: Query {
+    static var nothingOpen: Query {
         """
         (
             SELECT not_before FROM messages

@@ -8,32 +8,34 @@ struct SettlementStore: Sendable {
     /// Answers how many rows were still in the hands of the claim; the others' truth is told to whoever claimed them since.
     func apply(_ settlements: [Settlement], to campaign: CampaignKey, from state: MessageState) async throws -> Int {
         guard !settlements.isEmpty else { return 0 }
-        return try await self.database.writeByKeys(
-            """
-            UPDATE messages SET
-                state = settled.state, reason = settled.reason, detail = settled.detail,
-                provider_message_id = coalesce(settled.provider_message_id, messages.provider_message_id),
-                attempts = attempts + CASE WHEN settled.is_try THEN 1 ELSE 0 END,
-                not_before = CASE WHEN settled.state = 'pending' THEN now() + make_interval(secs => settled.delay) ELSE not_before END,
-                in_doubt_at = CASE WHEN settled.state = 'in_doubt' THEN now() ELSE in_doubt_at END,
-                checks = CASE WHEN settled.state = 'in_doubt' THEN 0 ELSE checks END,
-                next_check_at = CASE
-                    WHEN settled.state = 'in_doubt' THEN now() + make_interval(secs => \(DoubtSchedule.firstCheck.inSeconds))
-                END,
-                lease_until = NULL, unanswered = false, updated_at = now()
-            FROM (
-                SELECT \(campaign.organization)::bigint AS organization_id, told.* FROM unnest(
-                    \(settlements.map(\.sendKey))::text[], \(settlements.map(\.fence))::bigint[],
-                    \(settlements.map(\.state.rawValue))::text[], \(settlements.map(\.reason))::text[],
-                    \(settlements.map(\.detail))::text[], \(settlements.map(\.providerMessageID))::text[],
-                    \(settlements.map(\.delay))::double precision[], \(settlements.map(\.isTry))::boolean[]
-                ) AS told (send_key, fence, state, reason, detail, provider_message_id, delay, is_try)
-                OFFSET 0
-            ) AS settled
-            WHERE messages.organization_id = settled.organization_id AND messages.send_key = settled.send_key
-                AND messages.fence = settled.fence AND messages.state = \(state)
-            """
-        )
+        return try await self.database.writeByKeys(Self.update(settlements, of: campaign, from: state))
+    }
+
+    static func update(_ settlements: [Settlement], of campaign: CampaignKey, from state: MessageState) -> Query {
+        """
+        UPDATE messages SET
+            state = settled.state, reason = settled.reason, detail = settled.detail,
+            provider_message_id = coalesce(settled.provider_message_id, messages.provider_message_id),
+            attempts = attempts + CASE WHEN settled.is_try THEN 1 ELSE 0 END,
+            not_before = CASE WHEN settled.state = 'pending' THEN now() + make_interval(secs => settled.delay) ELSE not_before END,
+            in_doubt_at = CASE WHEN settled.state = 'in_doubt' THEN now() ELSE in_doubt_at END,
+            checks = CASE WHEN settled.state = 'in_doubt' THEN 0 ELSE checks END,
+            next_check_at = CASE
+                WHEN settled.state = 'in_doubt' THEN now() + make_interval(secs => \(DoubtSchedule.firstCheck.inSeconds))
+            END,
+            lease_until = NULL, unanswered = false, updated_at = now()
+        FROM (
+            SELECT \(campaign.organization)::bigint AS organization_id, told.* FROM unnest(
+                \(settlements.map(\.sendKey))::text[], \(settlements.map(\.fence))::bigint[],
+                \(settlements.map(\.state.rawValue))::text[], \(settlements.map(\.reason))::text[],
+                \(settlements.map(\.detail))::text[], \(settlements.map(\.providerMessageID))::text[],
+                \(settlements.map(\.delay))::double precision[], \(settlements.map(\.isTry))::boolean[]
+            ) AS told (send_key, fence, state, reason, detail, provider_message_id, delay, is_try)
+            OFFSET 0
+        ) AS settled
+        WHERE messages.organization_id = settled.organization_id AND messages.send_key = settled.send_key
+            AND messages.fence = settled.fence AND messages.state = \(state)
+        """
     }
 
     /// Hands back what of a claim is not settled.

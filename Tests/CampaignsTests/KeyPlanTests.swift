@@ -1,0 +1,49 @@
+import Database
+import Models
+import Testing
+
+@testable import Campaigns
+
+/// The plans of the statements of sending on a campaign that no statistics know of yet.
+@Suite struct KeyPlanTests {
+    private func plan(_ query: Query, _ harness: Harness) async throws -> String {
+        try await harness.database.transaction { transaction in
+            try transaction.planByKeys()
+            return try transaction.rows(("EXPLAIN " as Query) + query, as: String.self).joined(separator: "\n")
+        }
+    }
+
+    @Test func aClaimReadsTheDueMessagesAndNothingElse() async throws {
+        try await withHarness { harness in
+            try await harness.addContacts(count: 3000)
+            let campaign = try await harness.startCampaign()
+            let claim = try await self.plan(harness.claims().claimDue(campaign, limit: 100), harness)
+            #expect(claim.contains("Index Scan using messages_due"), "\(claim)")
+            #expect(claim.contains("Tid Scan on messages"), "\(claim)")
+            let turn = try await self.plan(ClaimStore.nextTurn, harness)
+            #expect(turn.contains("messages_due"), "\(turn)")
+        }
+    }
+
+    @Test func outcomesFindTheirMessagesByKey() async throws {
+        try await withHarness { harness in
+            try await harness.addContacts(count: 3000)
+            let campaign = try await harness.startCampaign()
+            let batch = try #require(try await harness.claims().claim())
+            let update = SettlementStore.update(batch.messages.map { settlement($0, .accepted) }, of: campaign, from: .claimed)
+            let plan = try await self.plan(update, harness)
+            #expect(plan.contains("Index Scan using messages_send_key"), "\(plan)")
+        }
+    }
+
+    @Test func theEndIsFoundWithoutReadingTheCampaign() async throws {
+        try await withHarness { harness in
+            try await harness.addContacts(count: 3000)
+            _ = try await harness.startCampaign()
+            let plan = try await self.plan("SELECT id FROM campaigns WHERE status = 'sending' AND \(Completion.nothingOpen)", harness)
+            #expect(plan.contains("messages_due"), "\(plan)")
+            #expect(plan.contains("messages_leases") || plan.contains("messages_state"), "\(plan)")
+            #expect(!plan.contains("Seq Scan on messages"), "\(plan)")
+        }
+    }
+}
