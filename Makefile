@@ -36,10 +36,17 @@ demo: $(LAUNCHER) ## Start everything and run the demo job again in a new worksp
 ledger: $(LAUNCHER) ## Kill, freeze and crash in the middle of campaigns; count what is lost and doubled (N=20 runs)
 	@exec $(LAUNCHER) ledger --runs $(N)
 
+# One module after the other: many of the tests load both cores and every connection of the cluster, and some measure time.
+TESTS := Models Encryption Database Transport ServiceKit Gateway Integrations Campaigns Webhooks EndToEnd
+
 test: ## Run every test beside a fresh private Postgres
 	@compose/local/setup.sh run
 	@$(SWIFT_BUILD) --build-tests
-	@compose/local/test.sh swift test --skip-build
+	@failed=; for module in $(TESTS); do \
+		echo "== $$module"; \
+		compose/local/test.sh swift test --skip-build --filter "^$${module}Tests\." || failed="$$failed $$module"; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 lint: arrows ## Check formatting, module arrows and that every variable is documented
 	@.ci/variables

@@ -5,7 +5,7 @@ set -euo pipefail
 
 # What a Swift toolchain needs on a bare Debian 12, what the product links, and the servers of the local stack.
 packages=(
-    binutils binutils-gold ca-certificates git libc6-dev libedit2 libgcc-12-dev libncurses6 libsqlite3-0 libstdc++-12-dev libxml2-dev libz3-dev
+    binutils ca-certificates git libc6-dev libedit2 libgcc-12-dev libncurses6 libsqlite3-0 libstdc++-12-dev libxml2-dev libz3-dev
     pkg-config tzdata zlib1g-dev
     libpq-dev libssl-dev libcurl4-openssl-dev openssl postgresql postgresql-client util-linux procps
     libdb5.3 libnsl2 libicu72
