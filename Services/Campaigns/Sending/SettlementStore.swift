@@ -11,7 +11,8 @@ struct SettlementStore: Sendable {
         return try await self.database.writeByKeys(Self.update(settlements, of: campaign, from: state))
     }
 
-    /// The state is compared as an expression, so that no index of states or leases looks better than the unique one of the key.
+    /// `nothing` makes the state's test one of the join: as a test of the table alone it would let other ways to the rows look better than
+    /// the unique key.
     static func update(_ settlements: [Settlement], of campaign: CampaignKey, from state: MessageState) -> Query {
         """
         UPDATE messages SET
@@ -26,7 +27,7 @@ struct SettlementStore: Sendable {
             END,
             lease_until = NULL, unanswered = false, updated_at = now()
         FROM (
-            SELECT \(campaign.organization)::bigint AS organization_id, told.* FROM unnest(
+            SELECT \(campaign.organization)::bigint AS organization_id, '' AS nothing, told.* FROM unnest(
                 \(settlements.map(\.sendKey))::text[], \(settlements.map(\.fence))::bigint[],
                 \(settlements.map(\.state.rawValue))::text[], \(settlements.map(\.reason))::text[],
                 \(settlements.map(\.detail))::text[], \(settlements.map(\.providerMessageID))::text[],
@@ -35,7 +36,7 @@ struct SettlementStore: Sendable {
             OFFSET 0
         ) AS settled
         WHERE messages.organization_id = settled.organization_id AND messages.send_key = settled.send_key
-            AND messages.fence = settled.fence AND messages.state || '' = \(state)
+            AND messages.fence = settled.fence AND messages.state || settled.nothing = \(state)
         """
     }
 
@@ -49,12 +50,12 @@ struct SettlementStore: Sendable {
                 state = 'pending', lease_until = NULL, unanswered = unanswered OR \(asked),
                 not_before = now() + make_interval(secs => \(delay)), updated_at = now()
             FROM (
-                SELECT \(batch.campaign.organization)::bigint AS organization_id, claimed.*
+                SELECT \(batch.campaign.organization)::bigint AS organization_id, '' AS nothing, claimed.*
                 FROM unnest(\(batch.messages.map(\.sendKey))::text[], \(batch.messages.map(\.fence))::bigint[]) AS claimed (send_key, fence)
                 OFFSET 0
             ) AS released
             WHERE messages.organization_id = released.organization_id AND messages.send_key = released.send_key
-                AND messages.fence = released.fence AND messages.state || '' = 'claimed'
+                AND messages.fence = released.fence AND messages.state || released.nothing = 'claimed'
             """
         )
     }
