@@ -152,7 +152,11 @@ final class SMTPConnection {
             while self.phase != .closed {
                 var count = 0
                 let result = curl_easy_recv(self.handle.easy, buffer.baseAddress, buffer.count, &count)
-                if result == CURLE_AGAIN { return nil }
+                if result == CURLE_AGAIN {
+                    // A server with Nagle's algorithm holds its next small reply back until the last one is acknowledged.
+                    ccurl_acknowledge_at_once(ccurl_get_socket(self.handle.easy))
+                    return nil
+                }
                 guard result == CURLE_OK, count > 0 else { return .lost(self.lost("the server closed the connection")) }
                 if let outcome = self.take(UnsafeRawBufferPointer(rebasing: buffer[..<count])) { return outcome }
             }

@@ -2,6 +2,9 @@
 // The parentheses around the function names keep curl's type-checking macros out.
 #pragma once
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 static inline CURLcode ccurl_global_init(void) { return curl_global_init(CURL_GLOBAL_ALL); }
 
@@ -38,6 +41,12 @@ static inline void *ccurl_get_private(CURL *easy) {
 static inline curl_socket_t ccurl_get_socket(CURL *easy) {
     curl_socket_t value = CURL_SOCKET_BAD;
     return (curl_easy_getinfo)(easy, CURLINFO_ACTIVESOCKET, &value) == CURLE_OK ? value : CURL_SOCKET_BAD;
+}
+
+/// Acknowledges what has come now instead of up to 40 ms later (tcp(7), TCP_QUICKACK; the kernel forgets it, so it is set before each wait).
+static inline void ccurl_acknowledge_at_once(curl_socket_t socket) {
+    int on = 1;
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
 static inline CURLMcode ccurl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
