@@ -10,6 +10,9 @@ extension Transaction {
     /// For the rest of this transaction.
     func planByKeys() throws { try self.write(Self.keyPlans) }
 
+    /// From here on rows also come in the order of an index, never sorted: a sort would read all that is pending to find the first few.
+    func planInIndexOrder() throws { try self.write("SELECT set_config('enable_sort', 'off', true)") }
+
     fileprivate static var keyPlans: Query {
         """
         SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true),

@@ -115,8 +115,13 @@ struct Harness: Sendable {
 extension EventType: SQLEncodable {}
 
 func withHarness(_ body: @Sendable (Harness) async throws -> Void) async throws {
+    try await withHarness { harness, _ in try await body(harness) }
+}
+
+/// - body: also gets the database as its owner.
+func withHarness(_ body: @Sendable (Harness, Postgres) async throws -> Void) async throws {
     try await withDatabase(.campaigns, migrations: ServiceMain.sharedMigrations + CampaignsService.migrations) { test in
-        try await body(Harness(database: test.runtime, outbox: Outbox(service: .campaigns, database: test.runtime)))
+        try await body(Harness(database: test.runtime, outbox: Outbox(service: .campaigns, database: test.runtime)), test.owner)
     }
 }
 

@@ -6,9 +6,10 @@ import Testing
 
 /// The plans of the statements of sending on a campaign that no statistics know of yet.
 @Suite struct KeyPlanTests {
-    private func plan(_ query: Query, _ harness: Harness) async throws -> String {
+    private func plan(_ query: Query, inIndexOrder: Bool = false, _ harness: Harness) async throws -> String {
         try await harness.database.transaction { transaction in
             try transaction.planByKeys()
+            if inIndexOrder { try transaction.planInIndexOrder() }
             return try transaction.rows(("EXPLAIN " as Query) + query, as: String.self).joined(separator: "\n")
         }
     }
@@ -17,11 +18,27 @@ import Testing
         try await withHarness { harness in
             try await harness.addContacts(count: 3000)
             let campaign = try await harness.startCampaign()
-            let claim = try await self.plan(harness.claims().claimDue(campaign, limit: 100), harness)
+            let claim = try await self.plan(harness.claims().claimDue(campaign, limit: 100), inIndexOrder: true, harness)
             #expect(claim.contains("Index Scan using messages_due"), "\(claim)")
             #expect(claim.contains("Tid Scan on messages"), "\(claim)")
             let turn = try await self.plan(ClaimStore.nextTurn, harness)
             #expect(turn.contains("messages_due"), "\(turn)")
+        }
+    }
+
+    /// The statistics know other organizations only: of this one they expect a single row.
+    @Test func aNewOrganizationsClaimReadsEachContactByItsKey() async throws {
+        try await withHarness { harness, owner in
+            for other: OrganizationID in [1, 2, 3] { try await harness.addContacts(count: 2000, in: other) }
+            _ = try await harness.startCampaign(in: 1)
+            try await owner.write("ANALYZE contacts")
+            try await owner.write("ANALYZE messages")
+            try await harness.addContacts(count: 2000)
+            let campaign = try await harness.startCampaign()
+            let claim = try await self.plan(harness.claims().claimDue(campaign, limit: 100), inIndexOrder: true, harness)
+            #expect(claim.contains("Index Scan using contacts_pkey"), "\(claim)")
+            #expect(claim.contains("(id = taken.contact_id)"), "\(claim)")
+            #expect(claim.contains("Index Scan using messages_due"), "\(claim)")
         }
     }
 

@@ -15,7 +15,7 @@ struct Dispatcher: Sendable {
         var failures = 3
         var bodyBytes = 8 << 20
         /// How long outcomes gather before they are written together.
-        var gather: Duration = .milliseconds(5)
+        var gather: Duration = .milliseconds(50)
         /// Wait after the first failure; it grows with the next.
         var retryDelay: Duration = .milliseconds(250)
         /// Seconds before what was handed back unanswered may be claimed again.

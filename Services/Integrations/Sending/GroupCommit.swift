@@ -24,7 +24,7 @@ final class GroupCommit<Item: Sendable, Answer: Sendable>: Sendable {
     private let write: @Sendable ([Item]) async throws -> [Answer]
 
     /// - write: answers one for each item, in order.
-    init(maximumLeaders: Int = 2, maximumBatch: Int = 500, write: @escaping @Sendable ([Item]) async throws -> [Answer]) {
+    init(maximumLeaders: Int = 1, maximumBatch: Int = 500, write: @escaping @Sendable ([Item]) async throws -> [Answer]) {
         self.maximumLeaders = maximumLeaders
         self.maximumBatch = maximumBatch
         self.write = write
