@@ -146,7 +146,7 @@ extension IntegrationsAssembly {
     }
 
     private static func mailClient(_ house: House, _ configuration: IntegrationsConfiguration) -> SMTPClient {
-        SMTPClient(
+        let client = SMTPClient(
             SMTPClient.Configuration(
                 maximumConnectionsPerServer: configuration.smtpConnections,
                 replyTimeout: configuration.smtpReplyTimeout,
@@ -154,6 +154,8 @@ extension IntegrationsAssembly {
             ),
             logger: house.logger
         )
+        house.metrics.collect("smtp") { client.load }
+        return client
     }
 
     private static func providers(_ house: House, _ configuration: IntegrationsConfiguration, _ smtp: SMTPClient) -> Providers {

@@ -61,6 +61,17 @@ extension DatabaseError {
         DatabaseError(.decoding, "column \(column) cannot be read as \(type)")
     }
 
+    /// - cause: of libpq or the server; it says nothing of parameters.
+    static func broken(_ cause: String?) -> DatabaseError {
+        DatabaseError(.unavailable, "the connection broke in the transaction, which is rolled back: \(cause ?? "an answer is missing")")
+    }
+
+    /// After a write or a commit was sent.
+    static func lost(_ cause: String?) -> DatabaseError {
+        let cause = cause ?? "an answer is missing"
+        return DatabaseError(.connectionLost, "the connection broke after the statement was sent: it may have happened: \(cause)")
+    }
+
     static let stopped = DatabaseError(.unavailable, "the database client has been stopped")
     static let cancelled = DatabaseError(.cancelled, "the caller was cancelled")
 }

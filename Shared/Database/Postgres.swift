@@ -55,6 +55,12 @@ package final class Postgres: Service, Sendable {
         await self.reads.stop(isAtOnce: isAtOnce)?.join()
     }
 
+    /// A snapshot for gauges.
+    package var load: DatabaseLoad {
+        let writes = self.writes.load
+        return DatabaseLoad(readsInFlight: self.reads.inFlightCount, writesQueued: writes.queued, busyWriteConnections: writes.busy)
+    }
+
     // MARK: Reads.
 
     /// Reads on the pipelined read-only lane.
@@ -176,4 +182,13 @@ private final class Box<T: Sendable>: Sendable {
 
     func store(_ new: T) { self.value.withLock { $0 = new } }
     func take() -> T? { self.value.withLock { $0 } }
+}
+
+/// How much of a process waits for Postgres.
+package struct DatabaseLoad: Sendable, Equatable {
+    /// Reads that wait or whose answer is awaited.
+    package var readsInFlight: Int
+    /// Writes and transactions that no connection has taken yet.
+    package var writesQueued: Int
+    package var busyWriteConnections: Int
 }

@@ -21,6 +21,7 @@ final class ReadLane: Sendable {
     /// Work of the other lanes that is due at a time; each returns when it wants to be called again.
     private let chores = Mutex<[@Sendable (Monotonic) -> Monotonic?]>([])
     private let inbox = Mutex(Inbox())
+    private let inFlight = Atomic<Int>(0)
     /// The thread is in epoll_wait, or about to enter it: the next to put something in wakes it.
     private let isAsleep = Atomic<Bool>(false)
 
@@ -53,8 +54,12 @@ final class ReadLane: Sendable {
         }
     }
 
+    var inFlightCount: Int { self.inFlight.load(ordering: .relaxed) }
+
     func run(_ query: Query) async throws -> ResultBox {
         let request = ReadRequest(query)
+        self.inFlight.add(1, ordering: .relaxed)
+        defer { self.inFlight.subtract(1, ordering: .relaxed) }
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
                 guard request.wait(continuation) else { return continuation.resume(throwing: DatabaseError.cancelled) }

@@ -27,7 +27,9 @@ final class Session {
     private let patience: Duration
     /// Asked when the waker was written to: true makes the server cancel what runs.
     var isInterrupted: () -> Bool = { false }
-    private(set) var isBroken = false
+    /// Why the connection is of no more use.
+    private(set) var fault: String?
+    var isBroken: Bool { self.fault != nil }
     private var hasCancelled = false
 
     private enum Expected {
@@ -44,18 +46,21 @@ final class Session {
         self.cache = StatementCache(limit: cacheSize)
         self.waker = waker
         self.patience = patience
-        self.isBroken = !connection.enterPipeline()
+        if !connection.enterPipeline() { self.fault = connection.message }
     }
 
     /// Looks, without waiting, whether the server has closed an idle connection: nothing is sent into a dead one knowingly.
     func checkAlive() -> Bool {
         if !self.isBroken, self.connection.wait(waker: nil, until: .init(nanoseconds: 0)).socket, !self.connection.consume() {
-            self.isBroken = true
+            self.breakOff()
         }
         return !self.isBroken
     }
 
-    func giveUp() { self.isBroken = true }
+    func giveUp(_ reason: String) { self.fault = self.fault ?? reason }
+
+    /// Libpq has found the connection dead.
+    private func breakOff() { self.giveUp(self.connection.message) }
 
     /// Sends all groups in one go and waits for all answers.
     /// - Parameter isPrepared: false sends the text each time: for what came back stale.
@@ -68,7 +73,7 @@ final class Session {
             for (index, query) in group.enumerated() {
                 self.send(query, isPrepared: isPrepared, group: number, index: index, &expected)
             }
-            if !self.connection.sendSync() { self.isBroken = true }
+            if !self.connection.sendSync() { self.breakOff() }
             expected.append(.sync(group: number))
         }
         self.receive(&expected, &outcomes)
@@ -96,7 +101,7 @@ final class Session {
         } else {
             sent = self.connection.sendUnprepared(query.sql, query.parameters)
         }
-        if !sent { self.isBroken = true }
+        if !sent { self.breakOff() }
         expected.append(.execute(group: group, index: index))
     }
 
@@ -109,7 +114,7 @@ final class Session {
             }
             guard let result = self.connection.nextResult() else {
                 if case .sync = next {} else { _ = expected.popFirst() }
-                if !self.connection.isOpen { self.isBroken = true }
+                if !self.connection.isOpen { self.breakOff() }
                 continue
             }
             deadline = Monotonic.now + self.patience
@@ -153,9 +158,9 @@ final class Session {
             if self.isInterrupted() { self.requestCancel(&deadline) }
         }
         if ready.socket {
-            if !self.connection.consume() { self.isBroken = true }
+            if !self.connection.consume() { self.breakOff() }
         } else if !ready.waker, deadline <= .now {
-            if self.hasCancelled { self.isBroken = true } else { self.requestCancel(&deadline) }
+            if self.hasCancelled { self.giveUp("the server is silent") } else { self.requestCancel(&deadline) }
         }
     }
 
@@ -185,7 +190,7 @@ extension Session {
     /// Runs one COPY … FROM STDIN; `fill` is called until it leaves the buffer empty.
     func copy(_ sql: String, fill: (inout [UInt8]) throws -> Void) throws -> ResultBox {
         guard self.connection.exitPipeline(), self.connection.sendSimple(sql) else { throw self.lose() }
-        defer { if !self.isBroken, !self.connection.enterPipeline() { self.isBroken = true } }
+        defer { if !self.isBroken, !self.connection.enterPipeline() { self.breakOff() } }
         let opening = try self.result()
         guard opening.status == PGRES_COPY_IN else {
             try self.finish()
@@ -261,7 +266,7 @@ extension Session {
     }
 
     private func lose() -> DatabaseError {
-        self.isBroken = true
-        return DatabaseError(.unavailable, "the connection broke in the transaction, which is rolled back")
+        self.breakOff()
+        return .broken(self.fault)
     }
 }

@@ -103,10 +103,10 @@ package final class Transaction {
         for outcome in outcomes {
             switch outcome {
             case .done(let result): results.append(result)
-            case .failed(let error) where error.endsConnection: fault = fault ?? Self.broken
+            case .failed(let error) where error.endsConnection: fault = fault ?? .broken(error.detail)
             case .failed(let error): fault = error
             case .aborted: break
-            case .lost: fault = fault ?? Self.broken
+            case .lost: fault = fault ?? .broken(self.session.fault)
             }
         }
         if fault == nil, self.session.connection.transactionStatus != PQTRANS_INTRANS {
@@ -117,8 +117,6 @@ package final class Transaction {
         self.failure = isOurs ? .cancelled : fault
         throw isOurs ? .cancelled : fault
     }
-
-    private static let broken = DatabaseError(.unavailable, "the connection broke in the transaction, which is rolled back")
 
     // MARK: The end, called by the lane.
 
@@ -141,7 +139,8 @@ package final class Transaction {
         case .done(let result) where result.commandTag == "COMMIT": return
         case .failed(let error) where !error.endsConnection: throw error
         case .done, .aborted: throw DatabaseError(.server, "the transaction was rolled back")
-        case .failed, .lost: throw DatabaseError(.connectionLost, "the connection broke at the commit: it may have happened")
+        case .failed(let error): throw DatabaseError.lost(error.detail)
+        case .lost: throw DatabaseError.lost(self.session.fault)
         }
     }
 
@@ -154,6 +153,6 @@ package final class Transaction {
         default: break
         }
         // Its state is unknown: closing the connection rolls back.
-        self.session.giveUp()
+        self.session.giveUp("the transaction's end is unknown")
     }
 }

@@ -42,8 +42,8 @@ struct TransactionRun {
         let outcomes = session.run([["BEGIN"] + queries + ["COMMIT"]])[0]
         if !session.isBroken, session.connection.transactionStatus != PQTRANS_IDLE {
             guard case .done = session.run("ROLLBACK") else {
-                session.giveUp()
-                throw DatabaseError(.unavailable, "the connection broke after the transaction was refused")
+                session.giveUp("the refused transaction's end is unknown")
+                throw DatabaseError.broken(session.fault)
             }
         }
         var counts: [Int] = []
@@ -55,8 +55,8 @@ struct TransactionRun {
                 return try Self.unprepared(queries, session: session, job: job)
             case .failed(let error) where !error.endsConnection:
                 throw error.sqlState == DatabaseError.queryCanceled && job.isCancelling ? .cancelled : error
-            case .failed, .aborted, .lost:
-                throw DatabaseError(.connectionLost, "the connection broke after the transaction was sent: it may have happened")
+            case .failed(let error): throw DatabaseError.lost(error.detail)
+            case .aborted, .lost: throw DatabaseError.lost(session.fault)
             }
         }
         return Array(counts.dropFirst().dropLast())

@@ -54,6 +54,8 @@ final class WriteLane: Sendable {
         }
     }
 
+    var load: (queued: Int, busy: Int) { self.state.withLock { ($0.queue.count, $0.workers.count - $0.idle.count) } }
+
     /// Waits for the job's turn and end.
     func run(_ job: WriteJob) async throws -> ResultBox? {
         try await withTaskCancellationHandler {

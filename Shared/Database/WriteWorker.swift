@@ -66,28 +66,28 @@ final class WriteWorker: Sendable {
         session.isInterrupted = { lane.isStopped || (jobs.count == 1 && jobs[0].isCancelling) }
         let outcomes = session.run(jobs.compactMap { $0.query.map { [$0] } }).map { $0[0] }
         let leaked = !session.isBroken && session.connection.transactionStatus != PQTRANS_IDLE
-        if leaked { session.giveUp() }
+        if leaked { session.giveUp("a statement left a transaction open") }
         for (job, outcome) in zip(jobs, outcomes) {
-            job.finish(Result { leaked ? try Self.confirm(.lost, job) : try self.settle(outcome, job, session) })
+            job.finish(Result { try self.settle(leaked ? .lost : outcome, job, session) })
         }
     }
 
     private func settle(_ outcome: Outcome, _ job: WriteJob, _ session: Session) throws -> ResultBox {
-        guard let error = outcome.error, error.isStalePlan, let query = job.query else { return try Self.confirm(outcome, job) }
+        guard let error = outcome.error, error.isStalePlan, let query = job.query else {
+            return try Self.confirm(outcome, job, session)
+        }
         session.forget(query)
-        return try Self.confirm(session.run([[query]], isPrepared: false)[0][0], job)
+        return try Self.confirm(session.run([[query]], isPrepared: false)[0][0], job, session)
     }
 
-    private static func confirm(_ outcome: Outcome, _ job: WriteJob) throws -> ResultBox {
+    private static func confirm(_ outcome: Outcome, _ job: WriteJob, _ session: Session) throws -> ResultBox {
         switch outcome {
         case .done(let result): return result
-        case .failed(let error) where error.endsConnection: throw Self.lost
+        case .failed(let error) where error.endsConnection: throw DatabaseError.lost(error.detail)
         case .failed(let error): throw error.sqlState == DatabaseError.queryCanceled && job.isCancelling ? .cancelled : error
-        case .aborted, .lost: throw Self.lost
+        case .aborted, .lost: throw DatabaseError.lost(session.fault)
         }
     }
-
-    private static let lost = DatabaseError(.connectionLost, "the connection broke after the statement was sent: it may have happened")
 
     private func runBody(_ job: WriteJob, _ session: Session) {
         guard case .body(let body) = job.work else { return }

@@ -182,6 +182,21 @@ import Transport
         }
     }
 
+    @Test func metricsAreForWhoHoldsTheToken() async throws {
+        for (access, statuses) in [(MetricsAccess.closed, [404, 404, 404]), (.token(Secret("scraper")), [404, 404, 200])] {
+            try await withServer(.campaigns, metricsAccess: access) { _ in
+            } _: { server in
+                var answers: [Int] = []
+                for authorization in [nil, "Bearer scrape", "Bearer scraper"] {
+                    let headers: HTTPFields = authorization.map { [.authorization: $0] } ?? [:]
+                    answers.append(try await server.request(.get, "/metrics", headers: headers).status)
+                }
+                #expect(answers == statuses)
+                #expect(try await server.request(.get, "/healthz").status == 200)
+            }
+        }
+    }
+
     @Test func queryFaultsAreAllNamed() throws {
         let request = Request(
             head: HTTPRequest(method: .get, scheme: nil, authority: nil, path: "/x?limit=0&cursor=zz&odd=1&state=a&state=b&bad=%zz"),

@@ -40,21 +40,3 @@ package struct PrivateCluster: Sendable {
         try await Command.run([TestCluster.repository.appending(path: "compose/local/postgres.sh").path] + arguments)
     }
 }
-
-/// A TCP port of loopback that was free a moment ago.
-package func freePort() throws -> UInt16 {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard descriptor >= 0 else { throw TestFailure("no socket") }
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let status = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-        }
-    }
-    guard status else { throw TestFailure("no free port") }
-    return UInt16(bigEndian: address.sin_port)
-}

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Threads of this process with that name.
 func threads(named name: String) throws -> Int {
@@ -14,24 +15,19 @@ final class BlackHole {
     var url: String { "http://127.0.0.1:\(self.port)/" }
 
     init() throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let (listener, port) = try bindLoopback()
         self.sockets.append(listener)
+        self.port = port
+        guard listen(listener, 0) == 0 else { throw POSIXError(.EADDRINUSE) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isReady = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(listener, pointer, length) == 0 && listen(listener, 0) == 0 && getsockname(listener, pointer, &length) == 0
-            }
-        }
-        guard isReady else { throw POSIXError(.EADDRINUSE) }
-        self.port = UInt16(bigEndian: address.sin_port)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
         for _ in 0..<8 {
             let filler = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
             self.sockets.append(filler)
             _ = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(filler, $0, length) }
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(filler, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
             }
         }
     }

@@ -1,51 +1,36 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// A TCP server on 127.0.0.1 whose every connection runs a script on a thread of its own: raw sockets, so that a test decides each byte.
 final class ScriptedServer: Sendable {
-    let port: UInt16
-    private let listener: Int32
     private let accepted = Mutex<[Peer]>([])
+    private let listener = Mutex<LoopbackListener?>(nil)
 
     /// - script: called for each connection in turn with its number from 0; the connection is closed when it returns.
     init(_ script: @escaping @Sendable (Peer, Int) -> Void) throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(listener, pointer, length) == 0 && listen(listener, 1024) == 0 && getsockname(listener, pointer, &length) == 0
+        let listener = try LoopbackListener { [self] descriptor in
+            let peer = Peer(descriptor)
+            let number = self.accepted.withLock { accepted in
+                accepted.append(peer)
+                return accepted.count - 1
+            }
+            Thread.detachNewThread {
+                script(peer, number)
+                peer.close()
             }
         }
-        guard bound else { throw POSIXError(.EADDRINUSE) }
-        self.listener = listener
-        self.port = UInt16(bigEndian: address.sin_port)
-        Thread.detachNewThread { [self] in
-            var number = 0
-            while true {
-                let descriptor = accept(listener, nil, nil)
-                guard descriptor >= 0 else { return }
-                let peer = Peer(descriptor)
-                self.accepted.withLock { $0.append(peer) }
-                let current = number
-                number += 1
-                Thread.detachNewThread {
-                    script(peer, current)
-                    peer.close()
-                }
-            }
-        }
+        self.listener.withLock { $0 = listener }
     }
+
+    var port: UInt16 { self.listener.withLock { $0?.port ?? 0 } }
 
     /// Connections taken so far.
     var connections: Int { self.accepted.withLock { $0.count } }
 
     /// Closes every connection and takes no more.
     func stop() {
-        shutdown(self.listener, Int32(SHUT_RDWR))
-        Glibc.close(self.listener)
+        self.listener.withLock { $0?.stop() }
         for peer in self.accepted.withLock({ $0 }) { peer.cut() }
     }
 

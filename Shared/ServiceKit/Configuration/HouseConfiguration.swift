@@ -40,6 +40,8 @@ package struct HouseConfiguration: Sendable {
     package var databaseWaitLimit: Duration
     /// `MAXIMUM_CONNECTIONS`: client connections taken at once (10000).
     package var maximumConnections: Int
+    /// `METRICS_TOKEN`: what a scraper of `/metrics` has to show; without one the gateway serves no metrics in production.
+    package var metricsToken: Secret?
 
     package init(_ reader: SettingsReader, service: ServiceName) throws {
         let environment = reader.choice("SWITCHBOARD_ENV", default: HouseEnvironment.production)
@@ -61,6 +63,7 @@ package struct HouseConfiguration: Sendable {
         self.writeConnections = reader.integer("DATABASE_WRITE_CONNECTIONS", default: 8, in: 1...100)
         self.databaseWaitLimit = reader.seconds("DATABASE_WAIT_LIMIT", default: 5, in: 0.1...60)
         self.maximumConnections = reader.integer("MAXIMUM_CONNECTIONS", default: 10_000, in: 10...1_000_000)
+        self.metricsToken = reader.optionalSecret("METRICS_TOKEN")
     }
 
     /// The process's key ring; a weak or malformed key becomes a fault of `ENCRYPTION_KEY`.

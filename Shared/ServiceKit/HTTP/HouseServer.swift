@@ -13,6 +13,7 @@ package struct HouseServer: Service {
         package var port: Int
         package var maximumConnections = 10_000
         package var trustedProxies: [AddressRange] = []
+        package var metricsAccess = MetricsAccess.open
 
         package init(host: String, port: Int) {
             self.host = host
@@ -42,7 +43,11 @@ package struct HouseServer: Service {
         self.pipeline = RequestPipeline(
             table: table,
             access: AccessCheck(service: service, identities: identities),
-            operations: OperationsRoutes(metrics: operations.metrics, readiness: operations.readiness),
+            operations: OperationsRoutes(
+                metrics: operations.metrics,
+                readiness: operations.readiness,
+                metricsAccess: settings.metricsAccess
+            ),
             trustedProxies: settings.trustedProxies
         )
         self.logger = logger

@@ -8,11 +8,12 @@ struct OperationsRoutes: Sendable {
 
     let metrics: MetricsRegistry
     let readiness: [ReadinessCheck]
+    let metricsAccess: MetricsAccess
 
-    /// nil where the path is not one of these.
+    /// nil where the path is not one of these, or is not for this caller.
     func answer(_ request: Request) async -> Response? {
         let path = request.uri.path
-        guard Self.paths.contains(path) else { return nil }
+        guard Self.paths.contains(path), path != "/metrics" || self.metricsAccess.admits(request.headers) else { return nil }
         guard request.method == .get || request.method == .head else {
             var response = Response(status: .methodNotAllowed)
             response.headers[.allow] = "GET, HEAD"

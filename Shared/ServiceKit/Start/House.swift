@@ -44,6 +44,10 @@ package struct House: Sendable {
         self.idempotency = try Idempotency(database: database, keyRing: keyRing)
         self.metrics = metrics
         self.identities = identities
+        metrics.collect(database)
+        for (name, client) in [("inside", inside), ("strangers", self.strangers), ("providers", self.providers)] {
+            metrics.collect(name) { client.load }
+        }
         self.clients = Dictionary(
             uniqueKeysWithValues: configuration.replicas.map { peer, urls in
                 (peer, ServiceClient(from: service, to: peer, replicas: urls, identities: identities, client: inside))

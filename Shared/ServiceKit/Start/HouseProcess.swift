@@ -47,6 +47,10 @@ struct HouseProcess {
                 service: GatedService(service: self.server(table, gate), gate: gate, patience: Self.patience)
             ),
             FrontServices.Part(
+                name: "outbox_gauges",
+                service: GatedService(service: OutboxGauges(outbox: self.house.outbox, logger: self.house.logger), gate: gate)
+            ),
+            FrontServices.Part(
                 name: "idempotency_purge",
                 service: GatedService(
                     service: IdempotencyPurge(database: self.house.database, logger: self.house.logger),
@@ -83,6 +87,7 @@ struct HouseProcess {
         var settings = HouseServer.Settings(host: configuration.host, port: configuration.port)
         settings.maximumConnections = configuration.maximumConnections
         settings.trustedProxies = configuration.service == .gateway ? configuration.trustedProxies : []
+        settings.metricsAccess = MetricsAccess(configuration)
         let readiness = [
             ReadinessCheck("database") { await database.ping() },
             ReadinessCheck("schema") { gate.isOpen },

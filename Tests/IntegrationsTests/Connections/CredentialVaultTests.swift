@@ -45,7 +45,7 @@ import Testing
             let found = try await stack.database.owner.readFirst(
                 """
                 SELECT (SELECT count(*) FROM integrations AS row WHERE row::text LIKE '%findme%')
-                    + (SELECT count(*) FROM credentials AS row WHERE convert_from(row.envelope, 'LATIN1') LIKE '%findme%')
+                    + (SELECT count(*) FROM credentials AS row WHERE position('findme'::bytea IN row.envelope) > 0)
                     + (SELECT count(*) FROM outbox AS row WHERE row::text LIKE '%findme%')
                     + (SELECT count(*) FROM idempotency_keys AS row WHERE row::text LIKE '%findme%')
                 """,

@@ -14,40 +14,27 @@ final class ScriptedSMTPServer: Sendable {
     private struct State {
         var taken: [Mail] = []
         var reached: [String] = []
-        var connections: [Int32] = []
+        var connections: Set<Int32> = []
         var isHeld = false
         var isOver = false
     }
 
-    let port: Int
-    private let listener: Int32
     private let state = Mutex(State())
+    private let listener = Mutex<LoopbackListener?>(nil)
 
     init() throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let port: Int? = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                guard bind(listener, address, length) == 0, listen(listener, 128) == 0, getsockname(listener, address, &length) == 0
-                else { return nil }
-                return Int(UInt16(bigEndian: pointer.pointee.sin_port))
+        let listener = try LoopbackListener { [weak self] connection in
+            guard let self else {
+                close(connection)
+                return
             }
+            self.state.withLock { _ = $0.connections.insert(connection) }
+            Thread.detachNewThread { self.serve(connection) }
         }
-        guard let port else { throw TestFailure("the mail server did not start") }
-        self.port = port
-        self.listener = listener
-        Thread { [weak self] in
-            while true {
-                let connection = accept(listener, nil, nil)
-                guard connection >= 0, let self else { return }
-                self.state.withLock { $0.connections.append(connection) }
-                Thread { [weak self] in self?.serve(connection) }.start()
-            }
-        }.start()
+        self.listener.withLock { $0 = listener }
     }
+
+    var port: Int { self.listener.withLock { Int($0?.port ?? 0) } }
 
     /// Recipients whose mail was answered with 250, in order.
     var taken: [String] { self.state.withLock { $0.taken.map(\.recipient) } }
@@ -59,17 +46,21 @@ final class ScriptedSMTPServer: Sendable {
     func hold(_ isHeld: Bool) { self.state.withLock { $0.isHeld = isHeld } }
 
     func stop() {
-        let connections = self.state.withLock { state in
+        self.listener.withLock { $0?.stop() }
+        self.state.withLock { state in
             state.isOver = true
-            return state.connections
+            // Only those that are open: a closed one's number may be another socket's by now.
+            for connection in state.connections { shutdown(connection, Int32(SHUT_RDWR)) }
         }
-        shutdown(self.listener, Int32(SHUT_RDWR))
-        close(self.listener)
-        for connection in connections { shutdown(connection, Int32(SHUT_RDWR)) }
     }
 
     private func serve(_ connection: Int32) {
-        defer { close(connection) }
+        defer {
+            self.state.withLock { state in
+                state.connections.remove(connection)
+                close(connection)
+            }
+        }
         var buffer: [UInt8] = []
         var recipient = ""
         self.reply(connection, "220 test")

@@ -94,17 +94,20 @@ func withServer<Result: Sendable>(
     logger: Logger = TestLog.quiet,
     metrics: MetricsRegistry = MetricsRegistry(),
     readiness: [ReadinessCheck] = [],
+    metricsAccess: MetricsAccess = .open,
     mount: (RouteTable) throws -> Void,
     _ body: @escaping @Sendable (TestServer) async throws -> Result
 ) async throws -> Result {
     let table = RouteTable(service: service)
     try mount(table)
     let (ports, found) = AsyncStream<Int>.makeStream()
+    var settings = HouseServer.Settings(host: "127.0.0.1", port: 0)
+    settings.metricsAccess = metricsAccess
     let server = HouseServer(
         table,
         service: service,
         identities: try TestKeys.identities(service),
-        settings: HouseServer.Settings(host: "127.0.0.1", port: 0),
+        settings: settings,
         operations: (metrics: metrics, readiness: readiness),
         logger: logger,
         onListening: { found.yield($0) }

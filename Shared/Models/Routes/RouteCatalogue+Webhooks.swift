@@ -1,0 +1,67 @@
+extension RouteCatalogue {
+    package static let webhooks: [Route] = [
+        .listEventTypes, .createSubscription, .listSubscriptions, .getSubscription, .deleteSubscription,
+        .listDeliveries, .getDelivery,
+        .takeEvents,
+    ]
+}
+
+extension Route {
+    package static let listEventTypes = Route(
+        .get,
+        "/api/v1/zapier/events",
+        .webhooks,
+        .member(.viewer, .eventsRead),
+        "The event catalogue"
+    )
+    package static let createSubscription = Route(
+        .post,
+        "/api/v1/zapier/webhooks",
+        .webhooks,
+        .member(.admin, .webhooksWrite),
+        "Subscribe a URL to events",
+        idempotent: true
+    )
+    package static let listSubscriptions = Route(
+        .get,
+        "/api/v1/zapier/webhooks",
+        .webhooks,
+        .member(.viewer, .webhooksRead),
+        "List subscriptions"
+    )
+    package static let getSubscription = Route(
+        .get,
+        "/api/v1/zapier/webhooks/{id}",
+        .webhooks,
+        .member(.viewer, .webhooksRead),
+        "One subscription"
+    )
+    package static let deleteSubscription = Route(
+        .delete,
+        "/api/v1/zapier/webhooks/{id}",
+        .webhooks,
+        .member(.admin, .webhooksWrite),
+        "Unsubscribe"
+    )
+    package static let listDeliveries = Route(
+        .get,
+        "/api/v1/webhooks/deliveries",
+        .webhooks,
+        .member(.viewer, .webhooksRead),
+        "The delivery log"
+    )
+    package static let getDelivery = Route(
+        .get,
+        "/api/v1/webhooks/deliveries/{id}",
+        .webhooks,
+        .member(.viewer, .webhooksRead),
+        "One delivery with its attempts"
+    )
+    package static let takeEvents = Route(
+        .post,
+        "/internal/events",
+        .webhooks,
+        .service([.gateway, .integrations, .campaigns]),
+        "Take events from an outbox"
+    )
+}
