@@ -40,7 +40,8 @@ struct CampaignsAssembly {
             database: database,
             idempotency: self.house.idempotency,
             outbox: self.house.outbox,
-            wakes: self.wakes
+            wakes: self.wakes,
+            senders: SenderCheck(self.house.client(.integrations))
         )
         return { table in
             contactRoutes.mount(on: table)

@@ -169,7 +169,8 @@ extension IntegrationsAssembly {
                 client: smtp,
                 lanes: configuration.smtpConnections,
                 replyTimeout: configuration.smtpReplyTimeout,
-                clientName: clientName
+                clientName: clientName,
+                guardRules: house.configuration.outboundGuard
             ),
         ])
     }

@@ -158,6 +158,9 @@ final class HTTPTransfer: @unchecked Sendable {
     /// What has run out, if anything.
     func overdue(now: UInt64) -> TransportError? {
         if now >= self.totalDeadline {
+            guard self.phase == .active else {
+                return TransportError(kind: .busy, surelyNotSent: true, detail: "no turn came in time (\(self.checked.hostKey))")
+            }
             return self.timedOut("the transfer took longer than \(self.checked.request.timeouts.total ?? .zero)")
         }
         guard self.phase == .active else { return nil }

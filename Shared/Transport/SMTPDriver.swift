@@ -274,7 +274,7 @@ extension SMTPDriver {
             if job.deadline > now {
                 next = min(next, job.deadline)
             } else {
-                self.endWaiting(job, TransportError(kind: .timedOut, surelyNotSent: true, detail: "no connection became free in time"))
+                self.endWaiting(job, TransportError(kind: .busy, surelyNotSent: true, detail: "no connection became free in time"))
             }
         }
         self.nextSweep = next

@@ -2,6 +2,8 @@
 package struct TransportError: Error, Sendable, CustomStringConvertible {
     package enum Kind: String, Sendable {
         case invalidRequest, resolve, connect, tls, refusedAddress, timedOut, connectionLost, tooLarge, shuttingDown, protocolError
+        /// No turn came in time: the client itself is full, the peer was not tried.
+        case busy
         /// The peer refused the credentials or the session itself (SMTP greeting, EHLO, AUTH).
         case authentication
     }

@@ -58,7 +58,14 @@ extension Harness {
             database: self.database,
             idempotency: try Idempotency(database: self.database, keyRing: ring),
             outbox: self.outbox,
-            wakes: wakes
+            wakes: wakes,
+            senders: SenderCheck { id, _ in
+                switch id {
+                case 404: nil
+                case 405: Sender(provider: "hubspot", channels: [])
+                default: Sender(provider: "smtp", channels: ["email"])
+                }
+            }
         ).mount(on: table)
     }
 }

@@ -107,6 +107,25 @@ import Transport
         }
     }
 
+    @Test func anIntegrationThatCannotSendIsRefusedWhenItIsGiven() async throws {
+        try await withAPI { api, harness in
+            for (id, words) in [(404, "is no integration of this organization"), (405, "sends no email")] as [(Int64, String)] {
+                let given = try JSONValue.object((#require(Self.draft.objectValue)).merging(["integration_id": .integer(id)]) { $1 })
+                let refused = try await api.call(.post, "/api/v1/campaigns", given)
+                #expect(refused.status == 422)
+                let fault = refused.body["errors"]?.arrayValue?.first
+                #expect(fault?["pointer"] == "/integration_id")
+                #expect(fault?["detail"]?.stringValue?.contains(words) == true)
+            }
+            let made = try await api.call(.post, "/api/v1/campaigns", Self.draft)
+            let id = try #require(made.body["id"]?.integerValue)
+            #expect(try await api.call(.patch, "/api/v1/campaigns/\(id)", ["integration_id": 404]).status == 422)
+            // It was there when the campaign was made, and is gone when it is to start.
+            try await harness.database.write("UPDATE campaigns SET integration_id = 404 WHERE id = \(id)")
+            #expect(try await api.call(.post, "/api/v1/campaigns/\(id)/send").status == 422)
+        }
+    }
+
     @Test func aRepeatedCreateIsAnsweredFromTheFirst() async throws {
         try await withAPI { api, _ in
             let first = try await api.call(.post, "/api/v1/campaigns", Self.draft, key: "create-1")

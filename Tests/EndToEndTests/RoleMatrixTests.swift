@@ -35,8 +35,7 @@ extension EndToEnd {
                 for route in RouteCatalogue.all where route.isInternal {
                     for actor in cast.actors {
                         let answer = try await door.signed(actor.token).send(route.method, route.template, route.method == .get ? nil : [:])
-                        // The gateway's own one shares its port and asks for a signed identity; the others' do not exist at the door.
-                        #expect(answer.status == (route.service == .gateway ? 401 : 404), "\(route.name) by \(actor.name)")
+                        #expect(answer.status == 404, "\(route.name) by \(actor.name)")
                     }
                 }
             }
@@ -95,6 +94,7 @@ private struct RoleCast: Sendable {
         var owner: PublicAPI
         var contact: Int64
         var delivery: Int64
+        var mailIntegration: Int64
     }
 
     let door: PublicAPI
@@ -145,7 +145,8 @@ private struct RoleCast: Sendable {
         return Home(
             owner: owner,
             contact: try await owner.firstID("/api/v1/contacts"),
-            delivery: try await owner.firstID("/api/v1/webhooks/deliveries")
+            delivery: try await owner.firstID("/api/v1/webhooks/deliveries"),
+            mailIntegration: try await owner.firstID("/api/v1/integrations", "provider=smtp&")
         )
     }
 
@@ -155,20 +156,20 @@ private struct RoleCast: Sendable {
         if path.contains("{id}") { path = path.replacing("{id}", with: String(try await self.target(of: route, in: home))) }
         // Logging out ends the session that calls: that one is made for the purpose.
         let token = route == .logout && actor.role != nil ? try await Self.token(self.door, actor.email) : actor.token
-        return try await self.door.signed(token).send(route.method, path, self.body(of: route)).status
+        return try await self.door.signed(token).send(route.method, path, self.body(of: route, in: self.own)).status
     }
 
     private func target(of route: Route, in home: Home) async throws -> Int64 {
         let owner = home.owner
         switch route.template {
         case let path where path.hasPrefix("/api/v1/api/keys"):
-            return try await owner.makeID("/api/v1/api/keys", self.body(of: .createKey))
+            return try await owner.makeID("/api/v1/api/keys", self.body(of: .createKey, in: home))
         case let path where path.hasPrefix("/api/v1/integrations"):
-            return try await owner.makeID("/api/v1/integrations", self.body(of: .createIntegration))
+            return try await owner.makeID("/api/v1/integrations", self.body(of: .createIntegration, in: home))
         case let path where path.hasPrefix("/api/v1/campaigns"):
-            return try await owner.makeID("/api/v1/campaigns", self.body(of: .createCampaign))
+            return try await owner.makeID("/api/v1/campaigns", self.body(of: .createCampaign, in: home))
         case let path where path.hasPrefix("/api/v1/zapier/webhooks"):
-            return try await owner.makeID("/api/v1/zapier/webhooks", self.body(of: .createSubscription))
+            return try await owner.makeID("/api/v1/zapier/webhooks", self.body(of: .createSubscription, in: home))
         case let path where path.hasPrefix("/api/v1/contacts"): return home.contact
         case let path where path.hasPrefix("/api/v1/webhooks/deliveries"): return home.delivery
         default: throw Unprepared(description: "no example of what \(route.name) takes")
@@ -177,7 +178,7 @@ private struct RoleCast: Sendable {
 
     private struct Unprepared: Error, CustomStringConvertible { var description: String }
 
-    private func body(of route: Route) -> JSONValue? {
+    private func body(of route: Route, in home: Home) -> JSONValue? {
         let unique = UUID().uuidString.lowercased()
         return switch route {
         case .register:
@@ -193,7 +194,8 @@ private struct RoleCast: Sendable {
         case .updateIntegration, .updateCampaign: ["name": .string(unique)]
         case .createCampaign:
             [
-                "name": "Matrix", "channel": "email", "integration_id": 1, "from_email": "a@demo.example", "audience": ["all": true],
+                "name": "Matrix", "channel": "email", "integration_id": .integer(home.mailIntegration), "from_email": "a@demo.example",
+                "audience": ["all": true],
                 "subject": "S", "text": "T",
             ]
         case .scheduleCampaign: ["scheduled_at": "2099-01-01T00:00:00Z"]
@@ -205,8 +207,8 @@ private struct RoleCast: Sendable {
 }
 
 extension PublicAPI {
-    fileprivate func firstID(_ path: String) async throws -> Int64 {
-        try #require(try await self.call(.get, "\(path)?limit=1")["data"]?.arrayValue?.first?["id"]?.integerValue)
+    fileprivate func firstID(_ path: String, _ filter: String = "") async throws -> Int64 {
+        try #require(try await self.call(.get, "\(path)?\(filter)limit=1")["data"]?.arrayValue?.first?["id"]?.integerValue)
     }
 
     fileprivate func makeID(_ path: String, _ body: JSONValue?) async throws -> Int64 {

@@ -117,6 +117,34 @@ import Testing
         }
     }
 
+    @Test func longChunkedBodiesStream() async throws {
+        let upstream = FakeUpstream(Self.echo)
+        try await self.withProxy(upstream) { gateway in
+            let member = try await gateway.register()
+            let piece = String(repeating: "x", count: 0x80000)
+            let request =
+                "POST /api/v1/campaigns HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+                + "Authorization: Bearer \(member.accessToken)\r\n\r\n"
+                + String(repeating: "80000\r\n\(piece)\r\n", count: 5) + "0\r\n\r\n"
+            let answer = try await gateway.door.exchange(Array(request.utf8))
+            #expect(answer.status == 200)
+            #expect(upstream.received.first?.body.count == 5 * 0x80000)
+        }
+    }
+
+    @Test(arguments: [
+        "GET /api/v1/contacts HTTP/1.1\r\nContent-Length: 2\r\n", "DELETE /api/v1/campaigns/1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n",
+        "POST /api/v1/campaigns HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n",
+    ]) func bodiesThatHaveNoPlaceOrEndAreBadRequests(head: String) async throws {
+        let upstream = FakeUpstream(Self.echo)
+        try await self.withProxy(upstream) { gateway in
+            let member = try await gateway.register()
+            let request = head + "Host: x\r\nConnection: close\r\nAuthorization: Bearer \(member.accessToken)\r\n\r\n{}"
+            #expect(try await gateway.door.exchange(Array(request.utf8)).status == 400)
+            #expect(upstream.received.isEmpty)
+        }
+    }
+
     @Test func tooLargeBodiesAreRefused() async throws {
         let upstream = FakeUpstream(Self.echo)
         try await self.withProxy(upstream, ["MAX_REQUEST_BYTES": "2000000"]) { gateway in

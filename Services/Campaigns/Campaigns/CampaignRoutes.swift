@@ -10,6 +10,7 @@ struct CampaignRoutes: Sendable {
     let idempotency: Idempotency
     let outbox: Outbox
     let wakes: SendingWakes
+    let senders: SenderCheck
 
     func mount(on table: RouteTable) {
         table.mount(.createCampaign) { request, context in try await self.create(request, context) }
@@ -27,7 +28,9 @@ struct CampaignRoutes: Sendable {
     private func create(_ request: Request, _ context: CallerContext) async throws -> Response {
         let body = try await request.jsonBody()
         let content = try CampaignContent(reading: body.value)
+        let sender = await self.senders.look(content.integrationID, in: context.organizationID)
         return try await self.idempotency.perform(request, context, body: body.bytes) { transaction in
+            try sender.check(content.channel)
             let campaign = try self.campaigns.insert(content, in: context.organizationID, transaction)
             try self.audit("created", campaign, context, transaction)
             return try .json(CampaignResponse(campaign), status: 201)
@@ -50,9 +53,14 @@ struct CampaignRoutes: Sendable {
     private func update(_ request: Request, _ context: CallerContext) async throws -> Response {
         let id: CampaignID = try context.id()
         let body = try await request.jsonBody()
-        let campaign = try await self.database.transaction { transaction in
+        var sender: SenderCheck.Finding?
+        if let given = body.value["integration_id"]?.integerValue {
+            sender = await self.senders.look(IntegrationID(given), in: context.organizationID)
+        }
+        let campaign = try await self.database.transaction { [sender] transaction in
             let before = try self.campaigns.lock(id, for: .edit, in: context.organizationID, transaction)
             let content = try CampaignContent(reading: body.value, over: before.content)
+            try sender?.check(content.channel)
             let campaign = try self.campaigns.update(id, to: content, in: context.organizationID, transaction)
             try self.audit("updated", campaign, context, transaction)
             return campaign
@@ -91,7 +99,11 @@ struct CampaignRoutes: Sendable {
         _ context: CallerContext,
         body: [UInt8]
     ) async throws -> Response {
-        try await self.idempotency.perform(request, context, body: body) { transaction in
+        let content = try await self.campaigns.find(id, in: context.organizationID)?.content
+        var sender: SenderCheck.Finding?
+        if let content { sender = await self.senders.look(content.integrationID, in: context.organizationID) }
+        return try await self.idempotency.perform(request, context, body: body) { [sender] transaction in
+            if let content { try sender?.check(content.channel) }
             let campaign = try self.moved(action, id, scheduledAt: scheduledAt, context, transaction)
             return try .json(CampaignResponse(campaign), status: action == .send ? 202 : 200)
         }

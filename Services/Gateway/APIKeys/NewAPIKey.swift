@@ -14,7 +14,7 @@ struct NewAPIKey: Sendable, Equatable {
     /// - Throws: one validation problem that names every fault.
     init(_ body: JSONValue, maker: Principal, now: Date) throws {
         var reader = FieldReader(body)
-        self.name = reader.string("name", 1...200)
+        self.name = reader.line("name", 1...200)
         let scopes = Self.scopes(&reader)
         let asked = Self.role(&reader)
         // Without a role the key gets the least one that its scopes can be used with.

@@ -6,6 +6,12 @@ import Logging
 import Models
 import ServiceKit
 
+/// For bodies that anyone may send.
+enum SignInLimits {
+    /// Bytes.
+    static let body = 16 << 10
+}
+
 struct AccountRoutes: Sendable {
     /// Characters of a password: long enough to stand guessing, short enough to be hashed at once.
     static let passwordLength = 10...256
@@ -26,11 +32,11 @@ struct AccountRoutes: Sendable {
 
     /// An address that is taken answers 409. That tells a stranger that it has an account; hiding it takes a mailed confirmation.
     private func register(_ request: Request, _ context: BaseContext) async throws -> Response {
-        var reader = FieldReader(try await request.jsonBody().value)
+        var reader = FieldReader(try await request.jsonBody(limit: SignInLimits.body).value)
         let email = reader.email("email")
         let password = reader.secret("password", Self.passwordLength)
-        let name = reader.string("name", 1...200)
-        let organizationName = reader.string("organization_name", 1...200)
+        let name = reader.line("name", 1...200)
+        let organizationName = reader.line("organization_name", 1...200)
         try reader.finish()
 
         let hash = try await PasswordHash.make(password)
@@ -50,7 +56,7 @@ struct AccountRoutes: Sendable {
     }
 
     private func login(_ request: Request, _ context: BaseContext) async throws -> Response {
-        var reader = FieldReader(try await request.jsonBody().value)
+        var reader = FieldReader(try await request.jsonBody(limit: SignInLimits.body).value)
         let email = reader.email("email")
         // Any length is checked: what a password may look like is told at registration, not to those who guess.
         let password = reader.secret("password", 1...1000)

@@ -7,19 +7,23 @@ import Transport
 
 /// How a request's body goes on to the owning service.
 enum ForwardedBody {
-    /// Bodies up to ``RequestLimits/body`` with a known length are read first, so that the signed identity binds their digest; and all under
-    /// an Idempotency-Key, which is bound to their fingerprint.
+    /// Bodies up to ``RequestLimits/body`` are read first, so that a slow sender holds no connection to the inside and the signed identity binds
+    /// their digest; and all under an Idempotency-Key, which is bound to their fingerprint. Longer ones stream.
     /// - maximum: larger bodies are refused, at once where the length is announced, else when it is exceeded.
     static func make(_ request: Request, _ context: BaseContext, maximum: Int) async throws -> HTTPClientRequest.Body {
         let isChunked = request.headers[.transferEncoding] != nil
         let length = try self.length(request.headers)
         if let length, length > maximum { throw self.tooLarge(maximum) }
         if !isChunked, length ?? 0 == 0 { return .none }
+        if [.get, .head, .delete].contains(request.method) {
+            throw Problem(.badRequest, "A \(request.method.rawValue) request has no body here.")
+        }
         let isSmall = length.map { $0 <= RequestLimits.body } ?? false
         if isSmall || request.headers[.idempotencyKey] != nil {
             return .bytes(Array(try await request.collect(upTo: min(RequestLimits.body, maximum)).readableBytesView))
         }
         let source = RequestBodySource(request.body, maximum: maximum, context)
+        if length == nil, let whole = try await source.readAhead(upTo: RequestLimits.body) { return .bytes(whole) }
         return .stream(length: length.map(Int64.init)) { try await source.next() }
     }
 
@@ -39,6 +43,8 @@ private actor RequestBodySource {
     private var count = 0
     private let maximum: Int
     private let context: BaseContext
+    /// Read ahead, and not yet handed on.
+    private var ahead: [UInt8] = []
 
     init(_ body: RequestBody, maximum: Int, _ context: BaseContext) {
         self.iterator = body.makeAsyncIterator()
@@ -46,9 +52,33 @@ private actor RequestBodySource {
         self.context = context
     }
 
+    /// The whole body where it ends within so many bytes; else nil, and what was read comes first from ``next()``.
+    func readAhead(upTo limit: Int) async throws -> [UInt8]? {
+        while self.ahead.count <= limit {
+            guard let chunk = try await self.receive() else { return self.ahead }
+            self.ahead += chunk
+        }
+        return nil
+    }
+
     func next() async throws -> [UInt8]? {
+        guard self.ahead.isEmpty else {
+            defer { self.ahead = [] }
+            return self.ahead
+        }
+        return try await self.receive()
+    }
+
+    private func receive() async throws -> [UInt8]? {
         var iterator = self.iterator
-        let chunk = try await iterator.next(isolation: self)
+        let chunk: ByteBuffer?
+        do {
+            chunk = try await iterator.next(isolation: self)
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            throw Problem(.badRequest, "The body did not arrive whole.")
+        }
         self.iterator = iterator
         guard let chunk else {
             guard self.context.isConnected else { throw Problem(.badRequest, "The body did not arrive whole.") }

@@ -21,6 +21,7 @@ struct ReverseProxy: Sendable {
     let publicURL: String
     let maximumRequestBytes: Int
     let client: @Sendable (ServiceName) -> ServiceClient
+    private let slots = CallSlots()
 
     /// What can be reached from outside. Routes for other processes are not in it: nobody learns that they exist.
     static let routes = RouteIndex(
@@ -41,7 +42,9 @@ struct ReverseProxy: Sendable {
         if let key = request.headers[.idempotencyKey] { _ = try IdempotencyKey(header: key) }
         let body = try await ForwardedBody.make(request, context, maximum: self.maximumRequestBytes)
         let admitted = AdmittedRequest(route: route, principal: principal, body: body)
-        return self.response(try await self.send(request, target, admitted, context))
+        // Taken after the body has come: a slow client holds no place of the others.
+        let slot = try principal.map { try self.slots.enter($0.organizationID, isLong: route.timeout > Route.usualTimeout) }
+        return self.response(try await self.send(request, target, admitted, context), holding: slot)
     }
 
     private func route(_ request: Request, _ target: RequestTarget, _ context: BaseContext) throws(Problem) -> Route {
@@ -81,7 +84,8 @@ struct ReverseProxy: Sendable {
         )
     }
 
-    private func response(_ answer: HTTPClientResponse) -> Response {
+    /// - slot: kept until the answer has passed.
+    private func response(_ answer: HTTPClientResponse, holding slot: CallSlots.Slot?) -> Response {
         let headers = ForwardedHeaders.response(answer.head.headerFields)
         let length = headers[.contentLength].flatMap { Int($0) }
         if length == 0 || answer.head.status == .noContent || answer.head.status == .notModified {
@@ -91,6 +95,7 @@ struct ReverseProxy: Sendable {
             // A fault in the middle ends the client's connection: it must not take half an answer for a whole one.
             for try await chunk in answer.body { try await writer.write(ByteBuffer(bytes: chunk)) }
             try await writer.finish(nil)
+            withExtendedLifetime(slot) {}
         }
         return Response(status: answer.head.status, headers: headers, body: body)
     }

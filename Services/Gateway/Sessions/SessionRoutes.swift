@@ -13,7 +13,7 @@ struct SessionRoutes: Sendable {
     }
 
     private func refresh(_ request: Request, _ context: BaseContext) async throws -> Response {
-        var reader = FieldReader(try await request.jsonBody().value)
+        var reader = FieldReader(try await request.jsonBody(limit: SignInLimits.body).value)
         let token = reader.secret("refresh_token", 1...200)
         try reader.finish()
         guard TokenFormat.kind(of: token.reveal()) == .refresh else { throw Self.refused }

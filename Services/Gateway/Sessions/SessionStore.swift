@@ -100,14 +100,14 @@ struct SessionStore: Sendable {
         ).map { UserID($0) }
     }
 
-    /// A token that was used before ends its family; one that is unknown or too old is just refused. Answers instead of throwing, because
+    /// A token that was used before ends its family, once; one that is unknown or too old is just refused. Answers instead of throwing, because
     /// the revocation must be committed.
     private func endFamily(of digest: TokenDigest, _ visitor: Visitor, _ transaction: Transaction) throws -> RefreshOutcome {
         let reused = try transaction.first(
             """
-            UPDATE sessions AS s SET revoked_at = COALESCE(s.revoked_at, now())
+            UPDATE sessions AS s SET revoked_at = now()
             FROM refresh_tokens t
-            WHERE t.token_hash = \(digest.bytes) AND t.used_at IS NOT NULL
+            WHERE t.token_hash = \(digest.bytes) AND t.used_at IS NOT NULL AND s.revoked_at IS NULL
                 AND s.organization_id = t.organization_id AND s.id = t.session_id
             RETURNING s.organization_id, s.id AS session_id
             """,

@@ -12,7 +12,7 @@ struct NewIntegration: Sendable {
     init(_ body: JSONValue, providers: Providers, defaultInterval: Int) throws {
         var reader = FieldReader(body)
         let key = reader.string("provider", 1...64)
-        let name = reader.optionalString("name", 1...200)
+        let name = reader.optionalLine("name", 1...200)
         let interval = reader.optionalInteger("sync_interval", SyncInterval.range)
         let definition = providers[key]?.definition
         if definition == nil, !key.isEmpty { reader.fault("provider", "is not in the catalogue of providers") }
@@ -44,7 +44,7 @@ struct IntegrationChange: Sendable {
 
     init(_ body: JSONValue, to integration: Integration, _ definition: ProviderDefinition) throws {
         var reader = FieldReader(body)
-        let name = reader.optionalString("name", 1...200)
+        let name = reader.optionalLine("name", 1...200)
         let interval = reader.optionalInteger("sync_interval", SyncInterval.range)
         let status = reader.optionalString("status", 1...20).map(Integration.Status.init(rawValue:))
         if let status, status != .enabled, status != .paused { reader.fault("status", "must be enabled or paused") }

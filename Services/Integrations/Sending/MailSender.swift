@@ -58,6 +58,7 @@ struct SendResult: Sendable, Equatable {
         switch error.kind {
         // The connection, not the server, failed: the next message may go through.
         case .connectionLost: return SendResult(.notSent, reason: reason, detail: detail, retryAfter: 5)
+        case .busy: return SendResult(.notSent, reason: reason, detail: detail, retryAfter: 5, halts: true)
         case .shuttingDown: return SendResult(.notSent, reason: reason, detail: detail, retryAfter: 1, halts: true)
         case .tooLarge, .invalidRequest: return SendResult(.rejected, reason: reason, detail: detail)
         case .refusedAddress: return SendResult(.notSent, reason: reason, detail: detail, retryAfter: 600, halts: true)
@@ -97,6 +98,7 @@ extension TransportError.Kind {
         case .tls: "tls"
         case .refusedAddress: "refused_address"
         case .timedOut: "timeout"
+        case .busy: "busy"
         case .connectionLost: "connection_lost"
         case .tooLarge: "too_large"
         case .shuttingDown: "shutting_down"

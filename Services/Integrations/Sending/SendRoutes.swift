@@ -11,15 +11,28 @@ struct SendRoutes: Sendable {
     let house: SendSession.House
 
     func mount(on table: RouteTable) {
+        table.mountInternal(.findSender, self.find)
         table.mountInternal(.sendMessages, self.send)
+    }
+
+    @Sendable private func find(_ request: Request, _ context: PeerContext) async throws -> Response {
+        guard let organization = request.query("organization_id").flatMap(OrganizationID.init(_:)),
+            let id = request.query("integration_id").flatMap(IntegrationID.init(_:)),
+            let integration = try await self.integrations.find(id, in: organization)
+        else { throw Problem.notFound }
+        let sendsMail = self.providers[integration.provider]?.definition.has(.sendEmail) == true
+        return try .json(Sender(provider: integration.provider, channels: sendsMail ? ["email"] : []))
     }
 
     @Sendable private func send(_ request: Request, _ context: PeerContext) async throws -> Response {
         let batch = try await request.decodeBody(SendBatch.self, limit: 64 << 20)
         try Self.check(batch)
-        guard let connection = try await self.integrations.connection(batch.integrationID, in: batch.organizationID),
-            let sender = self.providers[connection.integration.provider]?.mail
-        else { throw Problem.notFound }
+        guard let connection = try await self.integrations.connection(batch.integrationID, in: batch.organizationID) else {
+            throw Problem(.notFound, "The organization has no such integration.")
+        }
+        guard let sender = self.providers[connection.integration.provider]?.mail else {
+            throw Problem(.conflict, "An integration of \(connection.integration.provider) sends no email.")
+        }
         let session = SendSession(batch.messages, over: connection, by: self.gate(sender, connection), house: self.house)
         return Response(
             status: .ok,

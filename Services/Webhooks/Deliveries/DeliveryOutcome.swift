@@ -20,6 +20,7 @@ struct DeliveryFailure: RawRepresentable, Sendable, Equatable {
             case .tls: "tls"
             case .refusedAddress: "refused_address"
             case .timedOut: "timeout"
+            case .busy: Self.busy.rawValue
             case .connectionLost: "connection_lost"
             case .tooLarge: "too_large"
             case .shuttingDown: "interrupted"
@@ -30,6 +31,8 @@ struct DeliveryFailure: RawRepresentable, Sendable, Equatable {
 
     /// The process ended during the attempt; the target may have taken it.
     static let interrupted = DeliveryFailure(rawValue: "interrupted")
+    /// This process had no free call for the target in time: the target was not tried.
+    static let busy = DeliveryFailure(rawValue: "busy")
     /// The subscription ended before the delivery.
     static let unsubscribed = DeliveryFailure(rawValue: "unsubscribed")
     /// Its sealed target or secret does not open with the keys that this process has.
@@ -63,6 +66,7 @@ enum DeliveryStep: Sendable, Equatable {
         guard let failure = result.failure else { return .succeeded }
         if result.status == 410 { return .gone }
         if failure == .interrupted { return .retry(after: 0, counts: false) }
+        if failure == .busy { return .retry(after: 1, counts: false) }
         if failure == .unsubscribed || failure == .expired { return .dead }
         let wait = schedule.wait(afterFailure: failures + 1, retryAfter: result.retryAfter, chance: chance)
         return wait.map { .retry(after: $0, counts: true) } ?? .dead

@@ -2,6 +2,18 @@
 // in which messages settle. POSTing the same send keys again is always safe: integrations' rows are the truth and answer for what was
 // already tried. A line may be missing (the stream broke, the process is stopping): ask again.
 
+/// Answer of `GET /internal/senders?organization_id=…&integration_id=…`; 404 where the organization has no such integration.
+package struct Sender: Codable, Sendable, Equatable {
+    package var provider: String
+    /// What it sends: `email`, or nothing.
+    package var channels: [String]
+
+    package init(provider: String, channels: [String]) {
+        self.provider = provider
+        self.channels = channels
+    }
+}
+
 package struct SendBatch: Codable, Sendable {
     package var organizationID: OrganizationID
     /// The email integration that sends.

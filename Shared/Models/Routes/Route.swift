@@ -21,8 +21,9 @@ package struct Route: Sendable, Hashable {
     package var access: Access
     /// Units taken from an API key's rate limit.
     package var cost: Int
-    /// Seconds after which the gateway gives up on the owning service.
+    /// Seconds after which the gateway gives up on the owning service; more than ``usualTimeout`` where that waits for somebody outside.
     package var timeout: Int
+    package static let usualTimeout = 30
     /// One line for people, used in the API document.
     package var summary: String
     /// Creating and sending POSTs take an `Idempotency-Key`.
@@ -35,7 +36,7 @@ package struct Route: Sendable, Hashable {
         _ access: Access,
         _ summary: String,
         cost: Int = 1,
-        timeout: Int = 30,
+        timeout: Int = usualTimeout,
         idempotent: Bool = false
     ) {
         self.method = method

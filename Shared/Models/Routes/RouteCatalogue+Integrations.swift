@@ -2,7 +2,7 @@ extension RouteCatalogue {
     package static let integrations: [Route] = [
         .listProviders, .createIntegration, .listIntegrations, .getIntegration, .updateIntegration, .deleteIntegration,
         .testIntegration, .startSync, .listSyncRuns,
-        .readChanges, .readChangeHeads, .sendMessages,
+        .readChanges, .readChangeHeads, .findSender, .sendMessages,
     ]
 }
 
@@ -56,7 +56,7 @@ extension Route {
         .integrations,
         .member(.admin, .integrationsWrite),
         "Test the connection",
-        timeout: 60
+        timeout: 40
     )
     package static let startSync = Route(
         .post,
@@ -85,6 +85,13 @@ extension Route {
         .integrations,
         .service([.campaigns]),
         "Newest position per organization"
+    )
+    package static let findSender = Route(
+        .get,
+        "/internal/senders",
+        .integrations,
+        .service([.campaigns]),
+        "What an integration of an organization can send"
     )
     package static let sendMessages = Route(
         .post,

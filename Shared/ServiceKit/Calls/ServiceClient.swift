@@ -139,7 +139,7 @@ package struct ServiceClient: Sendable {
             return response
         } catch let error as TransportError {
             // A connect time-out counts, too: what was surely not sent found nobody to take it.
-            if error.surelyNotSent, error.kind != .invalidRequest, error.kind != .shuttingDown { outcome = .notConnected }
+            if error.surelyNotSent, ![.invalidRequest, .shuttingDown, .busy].contains(error.kind) { outcome = .notConnected }
             throw error
         }
     }

@@ -54,7 +54,7 @@ struct ErrorAnswer {
     private static func transport(_ error: TransportError) -> Problem {
         switch error.kind {
         case .timedOut: Problem(.timeout, "A service behind this one took too long.")
-        case .connect, .resolve, .shuttingDown: Problem(.unavailable, "A service behind this one is not reachable.", retryAfter: 1)
+        case .connect, .resolve, .shuttingDown, .busy: Problem(.unavailable, "A service behind this one is not reachable.", retryAfter: 1)
         default: Problem(.badGateway, "A service behind this one answered wrongly.")
         }
     }

@@ -5,6 +5,8 @@ import NIOCore
 
 extension Problem {
     package static let mediaType = "application/problem+json"
+    /// Faults that an answer names; their number stands in `detail`. A body made of faults is not answered with a larger one.
+    private static let longestErrors = 100
 
     /// RFC 9457 members; `violated-policies` as draft-ietf-httpapi-ratelimit-headers names them.
     package func json(requestID: String) -> JSONValue {
@@ -16,7 +18,9 @@ extension Problem {
             "request_id": .string(requestID),
         ]
         if !self.errors.isEmpty {
-            members["errors"] = .array(self.errors.map { ["pointer": .string($0.pointer), "detail": .string($0.detail)] })
+            members["errors"] = .array(
+                self.errors.prefix(Self.longestErrors).map { ["pointer": .string($0.pointer), "detail": .string($0.detail)] }
+            )
         }
         if !self.violatedPolicies.isEmpty {
             members["violated-policies"] = .array(self.violatedPolicies.map { .string($0) })

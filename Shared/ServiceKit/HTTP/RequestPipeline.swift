@@ -89,6 +89,8 @@ struct RequestPipeline: HTTPResponder {
             return try await handler(request, context)
         case .peer(let handler):
             guard case .service(let allowed) = route.access else { throw Problem.notFound }
+            // Strangers reach the gateway: they are not told what it keeps for the house.
+            if self.service == .gateway, request.headers[.switchboardIdentity] == nil { throw Problem.notFound }
             let identity = try await self.access.peerIdentity(of: &request, allowed: allowed)
             context.notes.update { $0.caller = identity.caller }
             return try await handler(request, PeerContext(identity: identity, requestID: context.requestID, parameters: parameters))

@@ -1,6 +1,8 @@
 import Models
 import ServiceKit
+import TestSupport
 import Testing
+import Transport
 
 @testable import Integrations
 
@@ -78,5 +80,19 @@ import Testing
         #expect(new.draft.secrets["access_token"]?.reveal() == "pat-123456")
         #expect(new.name == "HubSpot")
         #expect(new.syncInterval == 900)
+    }
+
+    @Test(arguments: ["169.254.169.254", "10.0.0.1", "0", "localhost", "[::1]"]) func aHostThatIsNeverReachedIsRefusedWhenItIsGiven(
+        host: String
+    ) throws {
+        let provider = SMTPProvider(
+            client: SMTPClient(.init(guardRules: nil), logger: TestLog.quiet),
+            lanes: 1,
+            replyTimeout: .seconds(1),
+            clientName: "test",
+            guardRules: try OutboundGuard(allow: "")
+        )
+        let input: [String: JSONValue] = ["host": .string(host), "port": 587, "security": "starttls"]
+        #expect(ConfigRules.check(input, provider.definition, at: "/config").faults.map(\.pointer) == ["/config/host"])
     }
 }

@@ -16,7 +16,8 @@ enum TestProviders {
                 client: SMTPClient(.init(guardRules: nil), logger: TestLog.quiet),
                 lanes: 4,
                 replyTimeout: .seconds(1),
-                clientName: "test"
+                clientName: "test",
+                guardRules: nil
             ),
         ])
     }()

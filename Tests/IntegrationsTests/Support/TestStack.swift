@@ -218,7 +218,8 @@ private struct TestStackRunner {
                         client: smtp,
                         lanes: self.settings.smtpConnections,
                         replyTimeout: .seconds(self.settings.smtpReplyTimeout),
-                        clientName: "switchboard.test"
+                        clientName: "switchboard.test",
+                        guardRules: nil
                     ),
                 ]),
                 configuration: configuration,

@@ -13,32 +13,50 @@ struct SMTPProvider: Provider {
     /// EHLO name.
     let clientName: String
 
-    let definition = ProviderDefinition(
-        key: Self.key,
-        name: "SMTP server",
-        category: .email,
-        authentication: .password,
-        fields: [
-            .text(
-                "host",
-                "Host",
-                [.required, .destination],
-                pattern: #"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?"#,
-                hint: "a host name or address"
-            ),
-            .integer("port", "Port (587 for STARTTLS, 465 for TLS)", [.required, .destination], in: 1...65535),
-            .choice("security", "Security", [.required, .destination], of: SMTPServer.Security.allCases.map(\.rawValue)),
-            .text("username", "User name"),
-            .text("password", "Password", .secret),
-            .text("from_address", "Sender address", pattern: #"[^@\s<>]+@[^@\s<>]+"#, hint: "an email address"),
-            .text("from_name", "Sender name"),
-        ],
-        capabilities: [.sendEmail],
-        rule: Self.faults
-    )
+    let definition: ProviderDefinition
 
-    private static let faults: @Sendable (ConfigDraft) -> [Problem.Fault] = { draft in
+    /// - guardRules: the client's, so that a host that is never connected to is refused when it is given.
+    init(client: SMTPClient, lanes: Int, replyTimeout: Duration, clientName: String, guardRules: OutboundGuard?) {
+        self.client = client
+        self.lanes = lanes
+        self.replyTimeout = replyTimeout
+        self.clientName = clientName
+        self.definition = Self.definition(guardRules)
+    }
+
+    private static func definition(_ guardRules: OutboundGuard?) -> ProviderDefinition {
+        ProviderDefinition(
+            key: Self.key,
+            name: "SMTP server",
+            category: .email,
+            authentication: .password,
+            fields: [
+                .text(
+                    "host",
+                    "Host",
+                    [.required, .destination],
+                    pattern: #"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?"#,
+                    hint: "a host name or address"
+                ),
+                .integer("port", "Port (587 for STARTTLS, 465 for TLS)", [.required, .destination], in: 1...65535),
+                .choice("security", "Security", [.required, .destination], of: SMTPServer.Security.allCases.map(\.rawValue)),
+                .text("username", "User name"),
+                .text("password", "Password", .secret),
+                .text("from_address", "Sender address", pattern: #"[^@\s<>]+@[^@\s<>]+"#, hint: "an email address"),
+                .text("from_name", "Sender name"),
+            ],
+            capabilities: [.sendEmail],
+            rule: { Self.faults($0, guardRules) }
+        )
+    }
+
+    private static func faults(_ draft: ConfigDraft, _ guardRules: OutboundGuard?) -> [Problem.Fault] {
         var faults: [Problem.Fault] = []
+        if let host = draft.plain["host"]?.stringValue, let port = draft.plain["port"]?.integerValue.flatMap(UInt16.init(exactly:)),
+            let reason = guardRules?.refusal(host: host, port: port)
+        {
+            faults.append(.init(pointer: "/host", detail: "cannot be used: \(reason)"))
+        }
         let hasPassword = draft.has("password")
         if draft.has("username") != hasPassword {
             faults.append(.init(pointer: hasPassword ? "/username" : "/password", detail: "user name and password go together"))
@@ -83,7 +101,9 @@ struct SMTPProvider: Provider {
 extension SMTPProvider: MailSender {
     func lane(for connection: Connection) -> MailLane {
         let server = self.server(connection)
-        return MailLane(key: "smtp:\(server?.host ?? ""):\(server?.port ?? 0):\(server?.username ?? "")", width: self.lanes)
+        // Each organization has its own: one whose messages hang must not hold up another at the same server.
+        let place = "\(server?.host ?? ""):\(server?.port ?? 0):\(server?.username ?? "")"
+        return MailLane(key: "smtp:\(connection.integration.organizationID):\(place)", width: self.lanes)
     }
 
     func send(_ message: EmailMessage, over connection: Connection, within limit: Duration) async -> SendResult {
