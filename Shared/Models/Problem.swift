@@ -1,5 +1,5 @@
 /// An error answer: RFC 9457 `application/problem+json`. Throw it anywhere below a route; ServiceKit turns it into the response.
-/// `type` is a path under `/problems/` that the gateway serves a page for.
+/// `type` is the path `/problems/<kind>`: a stable name for programs to compare. No page is served there.
 package struct Problem: Error, Sendable, Equatable {
     package var kind: Kind
     package var detail: String

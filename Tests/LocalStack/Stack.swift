@@ -61,7 +61,7 @@ package actor Stack {
     }
 
     private func makeEnvironments(_ secrets: StackSecrets) async throws -> [ServiceName: [String: String]] {
-        let keys = try await secrets.internalKeys(root: self.settings.root)
+        let keys = try await secrets.internalKeys(root: self.settings.root, directory: self.settings.runDirectory)
         var result: [ServiceName: [String: String]] = [:]
         for service in ServiceName.allCases {
             let name = service.rawValue

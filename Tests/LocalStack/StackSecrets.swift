@@ -26,8 +26,12 @@ struct StackSecrets: Codable, Sendable {
     }
 
     /// `INTERNAL_KEY_<PEER>` of every process, derived by the same script that deployments use.
-    func internalKeys(root: String) async throws -> [ServiceName: [String: String]] {
-        let output = try await ChildProcess.run("\(root)/compose/keys.sh", [self.master])
+    /// - directory: of this stack; the master passes through a file there, because arguments are for everyone to read.
+    func internalKeys(root: String, directory: String) async throws -> [ServiceName: [String: String]] {
+        let file = "\(directory)/master"
+        try PrivateFile.write(Data(self.master.utf8), to: file)
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        let output = try await ChildProcess.run("\(root)/compose/keys.sh", [file])
         var keys: [ServiceName: [String: String]] = [:]
         for line in output.split(separator: "\n") {
             let halves = line.split(separator: "=", maxSplits: 1)

@@ -1,4 +1,4 @@
-/// One route of the house: the gateway authorizes and proxies from it, its service mounts through it, the API document is checked against it.
+/// One route of the house: the gateway authorizes and proxies from it, and its service mounts through it. The service's README describes it.
 package struct Route: Sendable, Hashable {
     package enum Method: String, Sendable, CaseIterable { case get = "GET", post = "POST", put = "PUT", patch = "PATCH", delete = "DELETE" }
 
@@ -24,7 +24,7 @@ package struct Route: Sendable, Hashable {
     /// Seconds after which the gateway gives up on the owning service; more than ``usualTimeout`` where that waits for somebody outside.
     package var timeout: Int
     package static let usualTimeout = 30
-    /// One line for people, used in the API document.
+    /// One line for people.
     package var summary: String
     /// Creating and sending POSTs take an `Idempotency-Key`.
     package var idempotent: Bool

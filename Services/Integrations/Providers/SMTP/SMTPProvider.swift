@@ -42,8 +42,6 @@ struct SMTPProvider: Provider {
                 .choice("security", "Security", [.required, .destination], of: SMTPServer.Security.allCases.map(\.rawValue)),
                 .text("username", "User name"),
                 .text("password", "Password", .secret),
-                .text("from_address", "Sender address", pattern: #"[^@\s<>]+@[^@\s<>]+"#, hint: "an email address"),
-                .text("from_name", "Sender name"),
             ],
             capabilities: [.sendEmail],
             rule: { Self.faults($0, guardRules) }
