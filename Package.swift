@@ -128,7 +128,7 @@ let package = Package(
         tests("ModelsTests", ["Models"]),
         tests("EncryptionTests", ["Models", "Encryption"]),
         tests("DatabaseTests", ["Models", "Database", logging]),
-        tests("TransportTests", ["Models", "Transport", "TestSupport", logging, httpTypes]),
+        tests("TransportTests", ["Models", "Transport", logging, httpTypes]),
         tests("ServiceKitTests", foundation),
         tests("GatewayTests", foundation + ["Gateway"]),
         tests("IntegrationsTests", foundation + ["Integrations"]),
