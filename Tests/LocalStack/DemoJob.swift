@@ -157,8 +157,8 @@ package struct DemoJob: Sendable {
 
     /// Holds the sink's file against the list of the campaign's messages.
     package func compare(_ api: PublicAPI, campaign: Int64, into summary: inout Summary) async throws {
-        guard let sink = await self.stack.sink else { return }
-        let counts = try sink.messages(marked: self.mark)
+        guard let mail = await self.stack.mail else { return }
+        let counts = try mail.messages(marked: self.mark)
         let messages = try await api.all("/api/v1/campaigns/\(campaign)/messages")
         summary.messagesAtSink = counts.values.reduce(0, +)
         summary.duplicated = counts.filter { $0.value > 1 }.map(\.key).sorted()
