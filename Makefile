@@ -30,7 +30,7 @@ run: $(LAUNCHER) ## Start everything, run the demo job once, stay up until Ctrl-
 up: $(LAUNCHER) ## Start the four services and Postgres only
 	@exec $(LAUNCHER) up
 
-demo: $(LAUNCHER) ## Start everything and run the demo job again in a new workspace
+demo: $(LAUNCHER) ## Run the demo job again in a new workspace, in the running stack where there is one
 	@exec $(LAUNCHER) demo
 
 ledger: $(LAUNCHER) ## Kill, freeze and crash in the middle of campaigns; count what is lost and doubled (N=20 runs)

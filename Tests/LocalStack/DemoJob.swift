@@ -42,7 +42,7 @@ package struct DemoJob: Sendable {
         self.report = report
     }
 
-    private var settings: StackSettings { self.stack.settings }
+    var settings: StackSettings { self.stack.settings }
 
     // MARK: - Sign-up
 
@@ -146,17 +146,6 @@ package struct DemoJob: Sendable {
     /// Stands in every message of this job's campaign.
     package var mark: String { "mailing-\(self.name)-end" }
 
-    /// Waits for the campaign to be sent. A gateway or service that is away for a moment is asked again.
-    package func waitUntilSent(_ api: PublicAPI, campaign: Int64, within limit: Duration = .seconds(300)) async throws {
-        try await LocalWait.until("the campaign to be sent", within: limit, every: .milliseconds(200)) { () -> Void? in
-            let state = try await self.tolerant { try await api.call(.get, "/api/v1/campaigns/\(campaign)") }
-            let counts = state?["counts"]
-            let accepted = counts?["accepted"]?.integerValue ?? 0
-            self.report("accepted \(accepted) of \(counts?["total"]?.integerValue ?? 0)")
-            return state?["status"]?.stringValue == "sent" ? () : nil
-        }
-    }
-
     package func waitForWebhook(_ sandbox: PublicAPI) async throws -> Bool {
         try await LocalWait.until("the webhook", within: .seconds(120), every: .milliseconds(100)) { () -> Bool? in
             let state = try await sandbox.call(.get, self.receiver)
@@ -168,8 +157,8 @@ package struct DemoJob: Sendable {
 
     /// Holds the sink's file against the list of the campaign's messages.
     package func compare(_ api: PublicAPI, campaign: Int64, into summary: inout Summary) async throws {
-        guard let sink = await self.stack.sink else { return }
-        let counts = try sink.messages(marked: self.mark)
+        guard let mail = await self.stack.mail else { return }
+        let counts = try mail.messages(marked: self.mark)
         let messages = try await api.all("/api/v1/campaigns/\(campaign)/messages")
         summary.messagesAtSink = counts.values.reduce(0, +)
         summary.duplicated = counts.filter { $0.value > 1 }.map(\.key).sorted()
@@ -193,7 +182,7 @@ package struct DemoJob: Sendable {
     }
 
     /// nil while a process is away: the fault runs kill them on purpose.
-    private func tolerant<Value>(_ body: () async throws -> Value) async throws -> Value? {
+    func tolerant<Value>(_ body: () async throws -> Value) async throws -> Value? {
         do {
             return try await body()
         } catch let refusal as PublicAPI.Refusal where refusal.status >= 500 {

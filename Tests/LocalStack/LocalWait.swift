@@ -19,12 +19,4 @@ package enum LocalWait {
             try await Task.sleep(for: pause)
         }
     }
-
-    /// Until something listens on the port; fails at once where the process has ended.
-    static func port(_ port: Int, of process: ChildProcess) async throws {
-        try await self.until("\(process.name) on port \(port)") { () -> Void? in
-            guard process.isRunning else { throw TimedOut(description: "\(process.name) ended before it listened") }
-            return FreePort.isFree(port) ? nil : ()
-        }
-    }
 }

@@ -1,6 +1,10 @@
 import Foundation
 package import Models
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// The whole product on one machine: a private Postgres cluster, the four processes, the sandbox providers and a mail sink.
 /// `make run`, the process tests and the fault runs are all this.
 package actor Stack {
@@ -10,11 +14,21 @@ package actor Stack {
     private var environments: [ServiceName: [String: String]] = [:]
     private var services: [ServiceName: ChildProcess] = [:]
     private var sandbox: ChildProcess?
-    package private(set) var sink: SMTPSink?
+    private var sink: SMTPSink?
     private var sinkRound = 0
+    /// Held from ``claim(report:)`` to ``stop()``. Without it nothing of the run directory is this stack's to stop.
+    private var lock: RunLock?
+    private var isUp = false
+    private let joinedMail: MailFile?
 
-    package init(_ settings: StackSettings) {
+    package init(_ settings: StackSettings) { self.init(settings, joinedMail: nil) }
+
+    /// A stack that another launcher keeps: this one starts and stops nothing of it.
+    init(joining running: RunningStack) { self.init(running.settings, joinedMail: running.mail) }
+
+    private init(_ settings: StackSettings, joinedMail: MailFile?) {
         self.settings = settings
+        self.joinedMail = joinedMail
         self.postgres = PostgresCluster(
             directory: "\(settings.runDirectory)/postgres",
             port: settings.postgresPort,
@@ -22,17 +36,49 @@ package actor Stack {
         )
     }
 
+    /// What the mail sink has received.
+    package var mail: MailFile? { self.sink?.mail ?? self.joinedMail }
+
     // MARK: - Start
+
+    /// Takes the run directory, ends what a killed launcher left in it and makes sure of every port. Nothing is started where it throws.
+    package func claim(report: @Sendable (String) -> Void = { _ in }) async throws {
+        let directory = self.settings.runDirectory
+        try FileManager.default.createDirectory(atPath: "\(directory)/logs", withIntermediateDirectories: true)
+        let lock = try RunLock(directory)
+        do {
+            try lock.announce(self.announcement())
+            let strays = try await self.endStrays()
+            if !strays.isEmpty { report("ended what an earlier launcher left: \(strays.joined(separator: ", "))") }
+            try await self.settings.checkPorts(patience: strays.isEmpty ? .zero : .seconds(10))
+        } catch {
+            lock.release()
+            throw error
+        }
+        self.lock = lock
+    }
+
+    /// Ends what a killed launcher left in a run directory that no start will use again; nothing where a launcher is alive on it.
+    package func endAbandoned() async throws {
+        guard let lock = try? RunLock(self.settings.runDirectory) else { return }
+        defer { lock.release() }
+        _ = try await self.endStrays()
+    }
+
+    private func endStrays() async throws -> [String] {
+        let strays = try await PidFiles.endStrays(in: self.settings.runDirectory)
+        try await self.postgres.stop()
+        return strays
+    }
+
+    private func announcement() throws -> RunningStack {
+        guard let launcher = ProcessIdentity(getpid()) else { throw CocoaError(.fileReadUnknown) }
+        return RunningStack(launcher: launcher, settings: self.settings, isUp: self.isUp, mail: self.mail)
+    }
 
     /// Brings everything up; what was up before goes on. `report` hears one line a step.
     package func start(report: @Sendable (String) -> Void = { _ in }) async throws {
-        try FileManager.default.createDirectory(atPath: "\(self.settings.runDirectory)/logs", withIntermediateDirectories: true)
-        PidFiles.killStrays(in: self.settings.runDirectory)
-        for (service, port) in self.settings.ports where !FreePort.isFree(port) {
-            throw LocalWait.TimedOut(
-                description: "port \(port), meant for \(service.rawValue), is in use: set \(service.rawValue.uppercased())_PORT"
-            )
-        }
+        if self.lock == nil { try await self.claim(report: report) }
         let secrets = try StackSecrets.load(from: self.settings.runDirectory)
         self.secrets = secrets
         report("Postgres on port \(self.settings.postgresPort)")
@@ -58,35 +104,8 @@ package actor Stack {
             for service in ServiceName.allCases { group.addTask { try await self.waitUntilReady(service) } }
             try await group.waitForAll()
         }
-    }
-
-    private func makeEnvironments(_ secrets: StackSecrets) async throws -> [ServiceName: [String: String]] {
-        let keys = try await secrets.internalKeys(root: self.settings.root, directory: self.settings.runDirectory)
-        var result: [ServiceName: [String: String]] = [:]
-        for service in ServiceName.allCases {
-            let name = service.rawValue
-            var environment = [
-                "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin",
-                "SWITCHBOARD_ENV": "production",
-                "HOST": "127.0.0.1",
-                "\(name.uppercased())_PORT": String(self.settings.ports[service] ?? 0),
-                "DATABASE_URL": self.postgres.url(role: name, password: secrets.rolePasswords[name]),
-                "PUBLIC_URL": self.settings.gatewayURL,
-                "ENCRYPTION_KEY": secrets.encryptionKeys[name] ?? "",
-            ]
-            if let libraries = ProcessInfo.processInfo.environment["LD_LIBRARY_PATH"] { environment["LD_LIBRARY_PATH"] = libraries }
-            for peer in ServiceName.allCases where peer != service {
-                environment["\(peer.rawValue.uppercased())_URLS"] = self.settings.url(peer)
-            }
-            environment.merge(keys[service] ?? [:]) { $1 }
-            if self.settings.hasSandbox {
-                environment["OUTBOUND_ALLOW"] = "127.0.0.0/8"
-                environment["HUBSPOT_BASE_URL"] = self.settings.sandboxURL
-                environment["SENDGRID_BASE_URL"] = self.settings.sandboxURL
-            }
-            result[service] = environment.merging(self.settings.extraEnvironment) { $1 }
-        }
-        return result
+        self.isUp = true
+        try self.lock?.announce(self.announcement())
     }
 
     private func migrate(_ service: ServiceName) async throws {
@@ -106,15 +125,14 @@ package actor Stack {
         )
         self.sandbox = sandbox
         PidFiles.write(sandbox, in: self.settings.runDirectory)
-        try await LocalWait.port(self.settings.sandboxPort, of: sandbox)
+        try await self.waitUntilListening(sandbox, on: self.settings.sandboxPort)
     }
 
     /// A fresh sink with an empty file on the same port.
-    @discardableResult
-    package func renewSink() async throws -> SMTPSink {
+    package func renewSink() async throws {
         await self.sink?.stop()
         self.sinkRound += 1
-        let sink = try await SMTPSink.start(
+        let sink = try await SMTPSink.launch(
             tools: "\(self.settings.runDirectory)/tools",
             root: self.settings.root,
             port: self.settings.sinkPort,
@@ -122,7 +140,9 @@ package actor Stack {
             log: self.settings.logFile("smtp-sink")
         )
         self.sink = sink
-        return sink
+        PidFiles.write(sink.process, in: self.settings.runDirectory)
+        try await self.waitUntilListening(sink.process, on: self.settings.sinkPort)
+        try self.lock?.announce(self.announcement())
     }
 
     // MARK: - Single processes
@@ -153,26 +173,38 @@ package actor Stack {
     }
 
     private nonisolated func waitUntilReady(_ service: ServiceName, _ process: ChildProcess) async throws {
+        try await self.waitUntilListening(process, on: self.settings.ports[service] ?? 0)
         try await PublicAPI.using(self.settings.url(service)) { api in
-            try await LocalWait.until("\(service.rawValue) to be ready") { () -> Void? in
-                guard process.isRunning else {
-                    throw LocalWait.TimedOut(
-                        description: "\(service.rawValue) ended; its log ends with:\n\(self.logTail(service.rawValue))"
-                    )
-                }
+            try await LocalWait.until("\(service.rawValue) to be ready; see \(self.settings.logFile(service.rawValue))") { () -> Void? in
+                guard process.isRunning else { throw await self.ended(process) }
                 return (try? await api.status("/readyz")) == 200 ? () : nil
             }
         }
     }
 
-    private nonisolated func logTail(_ name: String) -> String {
-        let text = (try? String(contentsOfFile: self.settings.logFile(name), encoding: .utf8)) ?? ""
-        return String(text.suffix(3000))
+    /// Until the process itself listens on its port; fails at once where it has ended.
+    private nonisolated func waitUntilListening(_ process: ChildProcess, on port: Int) async throws {
+        try await LocalWait.until("\(process.name) on port \(port); see \(self.settings.logFile(process.name))") { () -> Void? in
+            guard process.isRunning else { throw await self.ended(process) }
+            return Listener.isOn(port, process: process.pid) ? () : nil
+        }
+    }
+
+    /// A process of the stack that ended without being told to.
+    package struct Casualty: Error, CustomStringConvertible { package var description: String }
+
+    private nonisolated func ended(_ process: ChildProcess) async -> Casualty {
+        let log = self.settings.logFile(process.name)
+        let lines = ((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").split(separator: "\n").suffix(5)
+        let tail = lines.isEmpty ? "" : ", which ends with" + lines.map { "\n  \($0.prefix(300))" }.joined()
+        return Casualty(description: "\(process.name) ended by itself with \(await process.exit()); see \(log)\(tail)")
     }
 
     /// The first of the stack's processes that has ended by itself, if one has.
-    package func casualty() -> String? {
-        (self.services.values + [self.sandbox].compactMap { $0 }).first { !$0.isRunning }?.name
+    package func casualty() async -> Casualty? {
+        let processes = Array(self.services.values) + [self.sandbox, self.sink?.process].compactMap { $0 }
+        guard let process = processes.first(where: { !$0.isRunning }) else { return nil }
+        return await self.ended(process)
     }
 
     // MARK: - Stop
@@ -180,6 +212,9 @@ package actor Stack {
     /// Stops all in the order in which nothing is lost: the door first, Postgres last. Answers the exit codes that were not 0.
     @discardableResult
     package func stop() async -> [String: Int32] {
+        guard let lock else { return [:] }
+        self.isUp = false
+        try? lock.announce(self.announcement())
         var failures: [String: Int32] = [:]
         for service in [ServiceName.gateway, .campaigns, .integrations, .webhooks] {
             guard let process = self.services[service] else { continue }
@@ -190,6 +225,8 @@ package actor Stack {
         await self.sink?.stop()
         try? await self.postgres.stop()
         PidFiles.clear(in: self.settings.runDirectory)
+        lock.release()
+        self.lock = nil
         return failures
     }
 }

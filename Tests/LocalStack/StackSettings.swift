@@ -1,7 +1,7 @@
 package import Models
 
 /// Where a local stack lives and what it consists of.
-package struct StackSettings: Sendable {
+package struct StackSettings: Codable, Sendable {
     /// The project's root, where `compose/` is.
     package var root: String
     /// Everything that the stack writes.

@@ -34,11 +34,31 @@ struct UpCommand: AsyncParsableCommand {
 
 /// Runs the demo job again, in a new workspace, on a stack of its own start or one that `make run` keeps up.
 struct DemoCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "demo", abstract: "Start everything, run the demo job again, stay up.")
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "Run the demo job again: on the stack that is up, or start everything and stay up."
+    )
     @OptionGroup var options: StackOptions
 
     func run() async throws {
-        let stack = Stack(try self.options.settings())
-        try await StaysUp.run(stack) { try await Workspace(stack.settings).runDemo(on: stack) }
+        let settings = try self.options.settings()
+        if let running = RunningStack.find(in: settings.runDirectory) {
+            try await self.join(running)
+        } else {
+            let stack = Stack(settings)
+            try await StaysUp.run(stack) { try await Workspace(stack.settings).runDemo(on: stack) }
+        }
+    }
+
+    /// Its ports are those of the launcher that keeps it, whatever this one's environment says; it stays up afterwards.
+    private func join(_ running: RunningStack) async throws {
+        Screen.say("Joining the stack that launcher \(running.launcher.pid) keeps up.")
+        let stack = try await running.joined()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await Workspace(stack.settings).runDemo(on: stack) }
+            group.addTask { try await running.watch() }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
     }
 }

@@ -4,19 +4,33 @@ import UnixSignals
 /// The life of a stack at a terminal: up, a job, wait for Ctrl-C, down.
 enum StaysUp {
     static func run(_ stack: Stack, job: @escaping @Sendable () async throws -> Void) async throws {
-        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
-        var failure: (any Error)?
-        do {
+        try await self.stopping(stack) {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     try await stack.start { Screen.say("  \($0)") }
                     try await job()
                     Screen.say("\nSwitchboard is up at \(stack.settings.gatewayURL). Ctrl-C stops it.")
-                    try await watch(stack)
+                    try await self.watch(stack)
                 }
-                group.addTask { for await _ in signals { return } }
+                group.addTask { try await self.watch(stack) }
+                defer { group.cancelAll() }
                 try await group.next()
-                group.cancelAll()
+            }
+        }
+    }
+
+    /// Runs `body` until it ends or a signal asks for the end, and then stops the stack.
+    static func stopping(_ stack: Stack, _ body: @escaping @Sendable () async throws -> Void) async throws {
+        // Before anything is started, so that a run directory or port of somebody else's is refused in one line.
+        try await stack.claim { Screen.say("  \($0)") }
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
+        var failure: (any Error)?
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await body() }
+                group.addTask { for await _ in signals { return } }
+                defer { group.cancelAll() }
+                try await group.next()
             }
         } catch {
             failure = error
@@ -27,15 +41,11 @@ enum StaysUp {
         if let failure, !(failure is CancellationError) { throw failure }
     }
 
-    /// Until one of the processes ends by itself.
+    /// Throws when one of the processes ends by itself: while the others start, in the middle of the job, or later.
     private static func watch(_ stack: Stack) async throws {
         while true {
             try await Task.sleep(for: .seconds(1))
-            if let name = await stack.casualty() {
-                throw Casualty(description: "\(name) ended by itself; see \(stack.settings.logFile(name))")
-            }
+            if let casualty = await stack.casualty() { throw casualty }
         }
     }
-
-    struct Casualty: Error, CustomStringConvertible { var description: String }
 }

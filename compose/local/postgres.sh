@@ -26,6 +26,13 @@ location() {
     echo "$place"
 }
 
+# Whether the noted server is this cluster's: after a crash its pid may be another program's. A server stands in its data folder.
+running() {
+    local pid
+    pid=$(head -1 "$place/data/postmaster.pid" 2>/dev/null) && [ -n "$pid" ] && [ "/proc/$pid/cwd" -ef "$place/data" ]
+}
+
+[ "$command" = stop ] && [ ! -f "$dir/location" ] && exit 0
 place=$(location)
 cd /
 case $command in
@@ -35,7 +42,7 @@ start)
         "${as[@]}" rm -rf "$place/data"
         "${as[@]}" "$bin/initdb" -D "$place/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-instructions --no-sync >/dev/null
     fi
-    if "${as[@]}" "$bin/pg_ctl" -D "$place/data" status >/dev/null 2>&1; then exit 0; fi
+    if running; then exit 0; fi
     "${as[@]}" mkdir -p "$place/sock"
     # Server processes must not hold the caller's pipes open: their standard streams go to the log.
     "${as[@]}" "$bin/pg_ctl" -D "$place/data" -w -s -l "$place/log" \
@@ -43,6 +50,7 @@ start)
         start >/dev/null 2>&1 </dev/null || { tail -20 "$place/log" >&2; exit 1; }
     ;;
 stop)
+    running || exit 0
     "${as[@]}" "$bin/pg_ctl" -D "$place/data" -m "${3:-fast}" -w -s stop >/dev/null 2>&1 || true
     ;;
 *)
