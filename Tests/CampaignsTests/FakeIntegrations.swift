@@ -44,6 +44,11 @@ final class FakeIntegrations: Sendable {
     func run(_ body: @Sendable (ServiceClient) async throws -> Void) async throws {
         let router = Router()
         router.post("/internal/messages") { request, _ in try await self.respond(request) }
+        try await Self.serve(router, body)
+    }
+
+    /// Runs a router in the place of integrations.
+    static func serve(_ router: Router<BasicRequestContext>, _ body: @Sendable (ServiceClient) async throws -> Void) async throws {
         let (ports, port) = AsyncStream.makeStream(of: Int.self)
         let application = Application(
             router: router,

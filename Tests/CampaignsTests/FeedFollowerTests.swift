@@ -1,8 +1,6 @@
 import Database
 import Hummingbird
-import HummingbirdCore
 import Models
-import NIOCore
 import ServiceKit
 import TestSupport
 import Testing
@@ -31,18 +29,7 @@ import Testing
             }
             return try Response.json(ChangePage(changes: changes, head: count))
         }
-        let (ports, port) = AsyncStream.makeStream(of: Int.self)
-        let application = Application(
-            router: router,
-            configuration: .init(address: .hostname("127.0.0.1", port: 0)),
-            onServerRunning: { channel in port.yield(channel.localAddress?.port ?? 0) },
-            logger: TestLog.quiet
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await application.run() }
-            defer { group.cancelAll() }
-            for await port in ports.prefix(1) { try await FakeIntegrations.withClient(ofPort: port, body) }
-        }
+        try await FakeIntegrations.serve(router, body)
     }
 
     private func follower(_ harness: Harness, _ client: ServiceClient) -> FeedFollower {

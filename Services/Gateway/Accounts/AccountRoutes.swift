@@ -6,12 +6,6 @@ import Logging
 import Models
 import ServiceKit
 
-/// For bodies that anyone may send.
-enum SignInLimits {
-    /// Bytes.
-    static let body = 16 << 10
-}
-
 struct AccountRoutes: Sendable {
     /// Characters of a password: long enough to stand guessing, short enough to be hashed at once.
     static let passwordLength = 10...256

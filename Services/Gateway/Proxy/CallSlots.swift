@@ -8,11 +8,11 @@ final class CallSlots: Sendable {
     private static let perOrganization = 16
     /// Calls of routes that wait for a provider, as a connection's test does: of one organization, and of all.
     private static let longPerOrganization = 2
-    private static let long = 16
+    private static let longOfAll = 16
 
     private struct State {
-        var under: [OrganizationID: Int] = [:]
-        var longUnder: [OrganizationID: Int] = [:]
+        var underWay: [OrganizationID: Int] = [:]
+        var longUnderWay: [OrganizationID: Int] = [:]
         var long = 0
     }
 
@@ -36,14 +36,18 @@ final class CallSlots: Sendable {
     /// - Throws: 429 where the organization has too many under way, 503 where all together have; nothing waits here.
     func enter(_ organization: OrganizationID, isLong: Bool) throws(Problem) -> Slot {
         let refusal: Problem? = self.state.withLock { state in
-            if state.under[organization, default: 0] >= Self.perOrganization { return Self.tooMany(Self.perOrganization) }
+            if state.underWay[organization, default: 0] >= Self.perOrganization { return Self.tooMany(Self.perOrganization) }
             if isLong {
-                if state.longUnder[organization, default: 0] >= Self.longPerOrganization { return Self.tooMany(Self.longPerOrganization) }
-                if state.long >= Self.long { return Problem(.unavailable, "Too many tests of connections are under way.", retryAfter: 5) }
-                state.longUnder[organization, default: 0] += 1
+                if state.longUnderWay[organization, default: 0] >= Self.longPerOrganization {
+                    return Self.tooMany(Self.longPerOrganization)
+                }
+                if state.long >= Self.longOfAll {
+                    return Problem(.unavailable, "Too many tests of connections are under way.", retryAfter: 5)
+                }
+                state.longUnderWay[organization, default: 0] += 1
                 state.long += 1
             }
-            state.under[organization, default: 0] += 1
+            state.underWay[organization, default: 0] += 1
             return nil
         }
         if let refusal { throw refusal }
@@ -52,9 +56,9 @@ final class CallSlots: Sendable {
 
     private func leave(_ organization: OrganizationID, isLong: Bool) {
         self.state.withLock { state in
-            Self.lower(&state.under, organization)
+            Self.lower(&state.underWay, organization)
             guard isLong else { return }
-            Self.lower(&state.longUnder, organization)
+            Self.lower(&state.longUnderWay, organization)
             state.long -= 1
         }
     }
