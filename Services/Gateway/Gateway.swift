@@ -31,11 +31,15 @@ struct Gateway: Sendable {
         let cache = CredentialCache(capacity: configuration.authCacheEntries, lifetime: configuration.authCacheLifetime)
         self.cache = cache
         let lastUsed = LastUsed(store: keyStore, logger: house.logger)
-        let limits = TierLimits(standard: Int64(configuration.defaultRateLimit), premium: Int64(configuration.premiumRateLimit))
+        let presence = try ReplicaPresence(database: database, logger: house.logger)
+        let (rings, ring) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let limiter = RateLimiter(store: RateLimitStore(database: database), presence: presence, logger: house.logger) { ring.yield() }
+        house.metrics.collect(limiter)
         self.security = SecurityHeaders(publicURL: house.configuration.publicURL)
         self.guardian = RequestGuard(
-            authenticator: Authenticator(cache: cache, store: CredentialStore(database: database, limits: limits)),
-            limiter: RateLimiter(store: RateLimitStore(database: database)),
+            authenticator: Authenticator(cache: cache, store: CredentialStore(database: database, limits: configuration.limits)),
+            limiter: limiter,
+            limits: configuration.limits,
             lastUsed: lastUsed
         )
         self.accounts = AccountRoutes(
@@ -65,6 +69,8 @@ struct Gateway: Sendable {
         self.workers = [
             ("revocation_feed", try RevocationFeed(database: database, cache: cache, logger: house.logger)),
             ("key_uses", lastUsed),
+            ("replica_presence", presence),
+            ("limit_keeper", LimitKeeper(limiter: limiter, rings: rings, logger: house.logger)),
             ("sweeper", Sweeper(database: database, logger: house.logger)),
         ]
     }
@@ -74,6 +80,10 @@ struct Gateway: Sendable {
             table.authenticate { request, context, route in
                 self.security.add(to: context)
                 return try await self.guardian.admit(request, context, route)
+            }
+            table.admitStrangers { context, route in
+                self.security.add(to: context)
+                try await self.guardian.admitStranger(context, route)
             }
             self.accounts.mount(on: table)
             self.sessions.mount(on: table)

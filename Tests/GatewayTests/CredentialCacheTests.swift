@@ -10,7 +10,7 @@ import Testing
     private func known(_ session: Int64, user: Int64 = 1) -> KnownCredential {
         KnownCredential(
             principal: Principal(organizationID: Self.organization, subject: .user(UserID(user)), role: .viewer, scopes: nil),
-            quota: nil,
+            limits: [],
             tags: [.session(Self.organization, SessionID(session)), .member(Self.organization, UserID(user))]
         )
     }

@@ -88,34 +88,3 @@ import Testing
         #expect(throws: Credential.ambiguous) { try Credential.read(twice) }
     }
 }
-
-@Suite struct RateLimitHeadersTests {
-    @Test func bothFamiliesAreWritten() {
-        let standing = Standing(isAdmitted: true, remaining: 999, resetAfter: 123, resetAt: 1_700_000_000)
-        let fields = RateLimitHeaders.fields(Quota(limit: 1_000), standing)
-        #expect(
-            fields.map { "\($0.0): \($0.1)" } == [
-                "RateLimit-Policy: \"default\";q=1000;w=3600",
-                "RateLimit: \"default\";r=999;t=123",
-                "X-RateLimit-Limit: 1000",
-                "X-RateLimit-Remaining: 999",
-                "X-RateLimit-Reset: 1700000000",
-            ]
-        )
-    }
-
-    @Test func refusalSaysWhenToComeBackAndWhy() {
-        let standing = Standing(isAdmitted: false, remaining: 0, resetAfter: 61, resetAt: 1)
-        let problem = standing.problem(Quota(limit: 5))
-        #expect(problem.kind == .quotaExceeded)
-        #expect(problem.retryAfter == 61)
-        #expect(problem.violatedPolicies == ["default"])
-    }
-
-    @Test func ownLimitOnlyLowers() {
-        let limits = TierLimits(standard: 1_000, premium: 10_000)
-        #expect(limits.limit(of: .default, loweredBy: nil) == 1_000)
-        #expect(limits.limit(of: .default, loweredBy: 5_000) == 1_000)
-        #expect(limits.limit(of: .premium, loweredBy: 5_000) == 5_000)
-    }
-}

@@ -63,7 +63,7 @@ package struct FaultRun: Sendable {
     /// Until some tenth to some half of the messages are out: the share differs from run to run.
     private func waitForTheMiddle(_ api: PublicAPI, _ campaign: Int64) async throws {
         let share = Double.random(in: 0.1...0.5)
-        try await LocalWait.until("the middle of the campaign", within: .seconds(120), every: .milliseconds(5)) { () -> Void? in
+        try await LocalWait.until("the middle of the campaign", within: .seconds(120), every: .milliseconds(100)) { () -> Void? in
             let state = try await api.call(.get, "/api/v1/campaigns/\(campaign)")
             let accepted = Double(state["counts"]?["accepted"]?.integerValue ?? 0)
             return accepted >= share * Double(self.stack.settings.contacts) ? () : nil

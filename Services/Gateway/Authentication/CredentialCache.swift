@@ -4,8 +4,8 @@ import Synchronization
 /// Whom a token or key stands for, as the database told.
 struct KnownCredential: Sendable, Equatable {
     var principal: Principal
-    /// What the key may use; nil for a member's session.
-    var quota: Quota?
+    /// What each of its requests is counted against.
+    var limits: [Limit]
     /// What must be taken back for this to be forgotten.
     var tags: [CredentialTag]
 }

@@ -11,7 +11,7 @@ struct StoredCredential: Sendable {
 /// Looks tokens and keys up. These are the two reads that cannot name an organization: the credential is what tells it.
 struct CredentialStore: Sendable {
     let database: Postgres
-    let limits: TierLimits
+    let limits: LimitSettings
 
     func session(_ digest: TokenDigest) async throws -> StoredCredential? {
         try await self.database.readFirst(
@@ -23,7 +23,7 @@ struct CredentialStore: Sendable {
             WHERE t.token_hash = \(digest.bytes) AND t.expires_at > now() AND s.revoked_at IS NULL
             """,
             as: SessionRow.self
-        )?.credential
+        )?.credential(self.limits)
     }
 
     func key(_ digest: TokenDigest) async throws -> StoredCredential? {
@@ -42,18 +42,27 @@ struct CredentialStore: Sendable {
 }
 
 private struct SessionRow: RowDecodable {
-    var credential: StoredCredential
+    var organization: OrganizationID
+    var session: SessionID
+    var user: UserID
+    var role: Role
+    var remaining: Double
 
     init(row: Row) throws {
-        let organization: OrganizationID = try row.get("organization_id")
-        let session: SessionID = try row.get("id")
-        let user: UserID = try row.get("user_id")
-        let principal = Principal(organizationID: organization, subject: .user(user), role: try row.get("role"), scopes: nil)
-        let tags: [CredentialTag] = [.session(organization, session), .member(organization, user), .organization(organization)]
-        self.credential = StoredCredential(
-            known: KnownCredential(principal: principal, quota: nil, tags: tags),
-            remaining: .seconds(try row.get("remaining", as: Double.self))
+        self.organization = try row.get("organization_id")
+        self.session = try row.get("id")
+        self.user = try row.get("user_id")
+        self.role = try row.get("role")
+        self.remaining = try row.get("remaining")
+    }
+
+    func credential(_ limits: LimitSettings) -> StoredCredential {
+        let known = KnownCredential(
+            principal: Principal(organizationID: self.organization, subject: .user(self.user), role: self.role, scopes: nil),
+            limits: limits.limits(ofMember: self.user, in: self.organization),
+            tags: [.session(self.organization, self.session), .member(self.organization, self.user), .organization(self.organization)]
         )
+        return StoredCredential(known: known, remaining: .seconds(self.remaining))
     }
 }
 
@@ -80,7 +89,7 @@ private struct KeyRow: RowDecodable {
         self.remaining = try row.get("remaining")
     }
 
-    func credential(_ limits: TierLimits) -> StoredCredential {
+    func credential(_ limits: LimitSettings) -> StoredCredential {
         let rights = self.rights.limited(to: self.makerRole)
         let principal = Principal(
             organizationID: self.organization,
@@ -90,7 +99,7 @@ private struct KeyRow: RowDecodable {
         )
         let known = KnownCredential(
             principal: principal,
-            quota: Quota(limit: limits.limit(of: self.tier, loweredBy: self.ownLimit)),
+            limits: limits.limits(ofKey: self.id, own: self.ownLimit, in: self.organization, self.tier),
             tags: [.key(self.organization, self.id), .member(self.organization, self.maker), .organization(self.organization)]
         )
         return StoredCredential(known: known, remaining: self.remaining.map { .seconds($0) })

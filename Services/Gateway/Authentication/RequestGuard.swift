@@ -2,23 +2,46 @@ import Hummingbird
 import Models
 import ServiceKit
 
-/// Authenticates a request and takes its cost from the key's quota. Own routes and proxied ones pass the same guard.
+/// Authenticates a request and takes its cost from its limits. Own routes and proxied ones pass the same guard.
 struct RequestGuard: Sendable {
     let authenticator: Authenticator
     let limiter: RateLimiter
+    let limits: LimitSettings
     let lastUsed: LastUsed
 
-    /// nil where the request shows no credential. What the limit has to say becomes headers of the answer, also of a refusal.
+    /// nil where the request shows no credential. What the limits have to say becomes headers of the answer, also of a refusal.
+    /// - Throws: 401, 429, 503 problems.
     func admit(_ request: Request, _ context: BaseContext, _ route: Route) async throws -> Principal? {
-        guard let known = try await self.authenticator.identify(request.headers) else { return nil }
-        guard case .key(let key, _) = known.principal.subject, let quota = known.quota else { return known.principal }
-        self.lastUsed.note(key, of: known.principal.organizationID)
-        let standing = try await whileDatabaseAnswers {
-            try await self.limiter.take(route.cost, from: quota, for: key, of: known.principal.organizationID)
+        guard let known = try await self.identify(request, context) else {
+            if route.access == .anyone { try await self.admitStranger(context, route) }
+            return nil
         }
-        for (name, value) in RateLimitHeaders.fields(quota, standing) { context.addHeader(name, value) }
-        guard standing.isAdmitted else { throw standing.problem(quota) }
+        if case .key(let key, _) = known.principal.subject { self.lastUsed.note(key, of: known.principal.organizationID) }
+        try await self.charge(route.cost, known.limits, context)
         return known.principal
+    }
+
+    /// For routes that are open to anyone: the address pays.
+    func admitStranger(_ context: BaseContext, _ route: Route) async throws {
+        guard let address = context.clientAddress else { return }
+        try await self.charge(route.cost, self.limits.limits(ofAddress: address), context)
+    }
+
+    /// A credential that is none costs its address a unit: guessing ends in 429. Who shows a valid one from there is let in all the same.
+    private func identify(_ request: Request, _ context: BaseContext) async throws -> KnownCredential? {
+        do {
+            return try await self.authenticator.identify(request.headers)
+        } catch let refused as Problem where refused == Credential.refused {
+            guard let address = context.clientAddress else { throw refused }
+            try await self.charge(1, self.limits.limits(ofAddress: address), context)
+            throw refused
+        }
+    }
+
+    private func charge(_ cost: Int, _ limits: [Limit], _ context: BaseContext) async throws {
+        let verdict = try await self.limiter.take(cost, from: limits)
+        for (name, value) in RateLimitHeaders.fields(verdict.standings) { context.addHeader(name, value) }
+        try verdict.check()
     }
 }
 

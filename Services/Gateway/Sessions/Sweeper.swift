@@ -35,5 +35,6 @@ struct Sweeper: Service {
         try await self.database.write("DELETE FROM refresh_tokens WHERE expires_at < now()")
         try await self.database.write("DELETE FROM sessions WHERE expires_at < now() - INTERVAL '1 day'")
         try await self.database.write("DELETE FROM rate_limit_windows WHERE window_start < now() - INTERVAL '1 day'")
+        try await self.database.write("DELETE FROM gateway_replicas WHERE seen_at < now() - INTERVAL '1 hour'")
     }
 }

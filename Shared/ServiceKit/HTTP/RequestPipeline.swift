@@ -13,6 +13,7 @@ struct RequestPipeline: HTTPResponder {
     private let index: RouteIndex
     private let handlers: [Route: RouteTable.Handler]
     private let authenticator: RouteTable.Authenticator?
+    private let doorman: RouteTable.Doorman?
     private let fallback: RouteTable.Fallback?
     private let access: AccessCheck
     private let operations: OperationsRoutes
@@ -24,6 +25,7 @@ struct RequestPipeline: HTTPResponder {
         self.index = RouteIndex(Array(mounted.handlers.keys))
         self.handlers = mounted.handlers
         self.authenticator = mounted.authenticator
+        self.doorman = mounted.doorman
         self.fallback = mounted.fallback
         self.access = access
         self.operations = operations
@@ -82,7 +84,9 @@ struct RequestPipeline: HTTPResponder {
             return try await withLogger(mergingMetadata: metadata) { _ in try await handler(ready, caller) }
         case .open(let handler):
             var context = context
-            if self.service != .gateway {
+            if self.service == .gateway {
+                try await self.doorman?(context, route)
+            } else {
                 let identity = try await self.access.gatewayIdentity(of: &request)
                 context.clientAddress = identity.clientAddress
             }

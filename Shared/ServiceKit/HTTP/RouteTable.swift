@@ -12,11 +12,13 @@ package struct RouteTable: Sendable {
     }
 
     typealias Authenticator = @Sendable (Request, BaseContext, Route) async throws -> Principal?
+    typealias Doorman = @Sendable (BaseContext, Route) async throws -> Void
     typealias Fallback = @Sendable (Request, BaseContext) async throws -> Response
 
     private struct State {
         var handlers: [Route: Handler] = [:]
         var authenticator: Authenticator?
+        var doorman: Doorman?
         var fallback: Fallback?
     }
 
@@ -55,6 +57,12 @@ package struct RouteTable: Sendable {
         self.storage.state.withLock { $0.authenticator = authenticator }
     }
 
+    /// What the gateway asks of requests to its own routes that are open to anyone, before their handlers run.
+    package func admitStrangers(_ doorman: @escaping @Sendable (BaseContext, Route) async throws -> Void) {
+        precondition(self.service == .gateway, "only the gateway is reached by strangers")
+        self.storage.state.withLock { $0.doorman = doorman }
+    }
+
     /// The gateway serves what it does not own itself.
     package func fallback(_ handler: @escaping @Sendable (Request, BaseContext) async throws -> Response) {
         self.storage.state.withLock { $0.fallback = handler }
@@ -73,7 +81,7 @@ package struct RouteTable: Sendable {
         precondition(isNew, "\(route.name) is mounted twice")
     }
 
-    var mounted: (handlers: [Route: Handler], authenticator: Authenticator?, fallback: Fallback?) {
-        self.storage.state.withLock { ($0.handlers, $0.authenticator, $0.fallback) }
+    var mounted: (handlers: [Route: Handler], authenticator: Authenticator?, doorman: Doorman?, fallback: Fallback?) {
+        self.storage.state.withLock { ($0.handlers, $0.authenticator, $0.doorman, $0.fallback) }
     }
 }
