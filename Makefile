@@ -1,6 +1,6 @@
 # Each thing that a newcomer does is one target. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up run demo test lint format arrows bench ledger fresh-check compose-check clean
+.PHONY: help setup build up run demo limits revocations test lint format arrows bench ledger fresh-check compose-check clean
 
 SWIFT_BUILD := swift build -debug-info-format none
 RELEASE := .build/release
@@ -35,6 +35,12 @@ demo: $(LAUNCHER) ## Run the demo job again in a new workspace, in the running s
 
 ledger: $(LAUNCHER) ## Kill, freeze and crash in the middle of campaigns; count what is lost and doubled (N=20 runs)
 	@exec $(LAUNCHER) ledger --runs $(N)
+
+limits: $(LAUNCHER) ## Hammer three gateways for 30 s and kill one; count what was admitted against the limits
+	@exec $(LAUNCHER) limits
+
+revocations: $(LAUNCHER) ## Time from a revocation to the first refusal at another gateway, 200 times (root: also with dropped packets)
+	@exec $(LAUNCHER) revocations
 
 # One module after the other: many of the tests load both cores and every connection of the cluster, and some measure time.
 TESTS := Models Encryption Database Transport ServiceKit Gateway Integrations Campaigns Webhooks EndToEnd

@@ -161,6 +161,28 @@ package actor Stack {
 
     package func process(_ service: ServiceName) -> ChildProcess? { self.services[service] }
 
+    /// One more process of a service, on a port of its own. Who asks for it stops it.
+    package func launchReplica(of service: ServiceName, number: Int) async throws -> (process: ChildProcess, url: String) {
+        let port = FreePort.take()
+        var environment = self.environments[service] ?? [:]
+        environment["\(service.rawValue.uppercased())_PORT"] = String(port)
+        let name = "\(service.rawValue)-\(number)"
+        let process = try ChildProcess(
+            name: name,
+            executable: "\(self.settings.binaries)/\(service.rawValue)",
+            arguments: [],
+            environment: environment,
+            output: self.settings.logFile(name)
+        )
+        PidFiles.write(process, in: self.settings.runDirectory)
+        try await self.waitUntilListening(process, on: port)
+        let url = "http://127.0.0.1:\(port)"
+        try await PublicAPI.using(url) { api in
+            try await LocalWait.until("\(name) to be ready") { () -> Void? in (try? await api.status("/readyz")) == 200 ? () : nil }
+        }
+        return (process, url)
+    }
+
     /// `kill -9`, and the process is gone when this returns.
     package func kill(_ service: ServiceName) async {
         self.services[service]?.signal(SIGKILL)

@@ -33,46 +33,25 @@ struct LedgerCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let root = try self.options.settings().root
-        let binaries = try self.options.settings().binaries
-        let directory = "\(Self.home)/\(Self.prefix)\(ProcessInfo.processInfo.processIdentifier)"
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        var settings = StackSettings.onFreePorts(root: root, runDirectory: directory, binaries: binaries)
-        settings.contacts = self.contacts
-        settings.extraEnvironment = FaultRun.environment
-        try await Self.endAbandoned(like: settings)
-        let stack = Stack(settings)
         let ledger = Ledger()
+        let (runs, contacts) = (self.runs, self.contacts)
+        let configure = { (settings: inout StackSettings) in
+            settings.contacts = contacts
+            settings.extraEnvironment = FaultRun.environment
+        }
         do {
-            try await StaysUp.stopping(stack) {
-                try await stack.start { Screen.say("  \($0)") }
-                for number in 1...self.runs { try await self.strike(stack, number, ledger) }
+            try await ScratchStack.run(self.options, name: "ledger", configure: configure) { stack in
+                for number in 1...runs { try await Self.strike(stack, number, ledger) }
+                return ledger.isClean && ledger.count == runs
             }
         } catch {
-            Screen.say("\n\(ledger.text)\n\nThe stack's folder is kept: \(directory)")
+            Screen.say("\n\(ledger.text)")
             throw error
         }
         Screen.say("\n\(ledger.text)")
-        guard ledger.isClean, ledger.count == self.runs else {
-            Screen.say("\nThe stack's folder is kept: \(directory)")
-            throw ExitCode.failure
-        }
-        try? FileManager.default.removeItem(atPath: directory)
     }
 
-    private static let home = "/var/tmp"
-    private static let prefix = "switchboard-ledger-"
-
-    /// Every ledger has a folder of its own, so what a killed one left is found by no later start of the same stack.
-    private static func endAbandoned(like settings: StackSettings) async throws {
-        for folder in try FileManager.default.contentsOfDirectory(atPath: self.home) where folder.hasPrefix(self.prefix) {
-            var old = settings
-            old.runDirectory = "\(self.home)/\(folder)"
-            try await Stack(old).endAbandoned()
-        }
-    }
-
-    private func strike(_ stack: Stack, _ number: Int, _ ledger: Ledger) async throws {
+    private static func strike(_ stack: Stack, _ number: Int, _ ledger: Ledger) async throws {
         let fault = Fault.allCases[(number - 1) % Fault.allCases.count]
         let start = ContinuousClock.now
         let summary = try await FaultRun(stack: stack, fault: fault, name: "run\(number)", freeze: .seconds(11)).run()

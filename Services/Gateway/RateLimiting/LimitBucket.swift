@@ -8,8 +8,10 @@ struct LimitBucket: Sendable {
     struct Window: Equatable, Sendable {
         /// Unix seconds.
         var start: Int64
-        /// The last moment at which its units may be used here.
+        /// The last moment at which its units may be used here: before the window ends.
         var until: Instant
+        /// When it will surely have ended: who comes back then finds the next one.
+        var endsBy: Instant
     }
 
     /// Subtracted from the end of each window: clocks differ in pace, and a lot is never held for more than ``Self/idleAfter`` without a word.
@@ -104,13 +106,17 @@ struct LimitBucket: Sendable {
         self.isShort = grant.granted < wanted
         self.used = grant.used
         self.heardAt = sentAt
-        self.window = Window(start: grant.windowStart, until: sentAt + grant.windowRest - Self.windowGuard)
+        self.window = Window(
+            start: grant.windowStart,
+            until: sentAt + grant.windowRest - Self.windowGuard,
+            endsBy: now + grant.windowRest
+        )
     }
 
     /// Postgres is away: the replica counts by itself from here on.
     mutating func countAlone(_ units: Int64, windowStart: Int64, windowRest: Duration, at now: Instant) {
         if self.isLocal, self.window?.start == windowStart { return }
-        self.window = Window(start: windowStart, until: now + windowRest)
+        self.window = Window(start: windowStart, until: now + windowRest, endsBy: now + windowRest)
         self.left = units
         self.used = units
         self.heardAt = now

@@ -179,9 +179,8 @@ final class RateLimiter: Sendable {
     /// The end of a window of which only the guard is left.
     private static func endingWindow(_ questions: [(limit: Limit, needed: Int64)], _ state: State, _ now: Instant) -> Instant? {
         questions.compactMap { question in
-            guard let until = state.buckets[question.limit.counter]?.window?.until else { return nil }
-            let end = until + LimitBucket.windowGuard
-            return now >= until && now < end ? end : nil
+            guard let window = state.buckets[question.limit.counter]?.window else { return nil }
+            return now >= window.until && now < window.endsBy ? window.endsBy : nil
         }.max()
     }
 
@@ -195,11 +194,10 @@ final class RateLimiter: Sendable {
     ) -> LimitVerdict {
         let standings = limits.compactMap { limit -> Standing? in
             guard let bucket = state.buckets[limit.counter], let window = bucket.window, let heardAt = bucket.heardAt else { return nil }
-            let end = window.until + (bucket.isLocal ? .zero : LimitBucket.windowGuard)
             return Standing(
                 limit: limit,
                 remaining: bucket.remaining(of: limit.units, isExact: isAlone || heardAt >= arrival),
-                resetAfter: max(1, Int64(((end - now) / .seconds(1)).rounded(.up))),
+                resetAfter: max(1, Int64(((window.endsBy - now) / .seconds(1)).rounded(.up))),
                 resetAt: window.start + limit.policy.windowSeconds
             )
         }
