@@ -22,6 +22,7 @@ let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swi
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// What every service starts from.
@@ -31,10 +32,10 @@ let foundation: [Target.Dependency] = [
 ]
 
 /// A service: an executable in `Services/<name>` whose `.sql` migrations are embedded in the binary.
-@MainActor func service(_ name: String) -> Target {
+@MainActor func service(_ name: String, _ more: [Target.Dependency] = []) -> Target {
     .executableTarget(
         name: name,
-        dependencies: foundation,
+        dependencies: foundation + more,
         path: "Services/\(name)",
         exclude: ["README.md"],
         resources: [.embedInCode("Migrations")],
@@ -75,6 +76,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
     ],
     targets: [
         .systemLibrary(name: "CLibPQ", path: "Shared/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -94,7 +96,7 @@ let package = Package(
             resources: [.embedInCode("Migrations")]
         ),
 
-        service("Gateway"),
+        service("Gateway", [deque]),
         service("Integrations"),
         service("Campaigns"),
         service("Webhooks"),

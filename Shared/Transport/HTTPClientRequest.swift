@@ -1,5 +1,23 @@
 package import HTTPTypes
 
+/// Where requests go, read once from a URL.
+package struct HTTPOrigin: Sendable, Hashable {
+    let scheme: String
+    let authority: String
+
+    /// - Throws: ``TransportError`` (`invalidRequest`) for what is no http or https URL, or has a path of its own.
+    package init(_ url: String) throws {
+        let parts = try URLParts(url)
+        guard parts.path == "/" else { throw TransportError.invalidRequest("an origin has no path") }
+        self.init(parts)
+    }
+
+    init(_ parts: URLParts) {
+        self.scheme = parts.isEncrypted ? "https" : "http"
+        self.authority = parts.authority
+    }
+}
+
 package struct HTTPClientRequest: Sendable {
     package enum Body: Sendable {
         case none
@@ -28,13 +46,28 @@ package struct HTTPClientRequest: Sendable {
         maximumResponseBytes: Int = 16 << 20
     ) throws {
         let parts = try URLParts(url)
-        self.head = HTTPRequest(
-            method: method,
-            scheme: parts.isEncrypted ? "https" : "http",
-            authority: parts.authority,
+        self.init(
+            method,
+            HTTPOrigin(parts),
             path: parts.path,
-            headerFields: headers
+            headers: headers,
+            body: body,
+            timeouts: timeouts,
+            maximumResponseBytes: maximumResponseBytes
         )
+    }
+
+    /// - path: with its query, beginning with a slash.
+    package init(
+        _ method: HTTPRequest.Method,
+        _ origin: HTTPOrigin,
+        path: String,
+        headers: HTTPFields = [:],
+        body: Body = .none,
+        timeouts: Timeouts = Timeouts(),
+        maximumResponseBytes: Int = 16 << 20
+    ) {
+        self.head = HTTPRequest(method: method, scheme: origin.scheme, authority: origin.authority, path: path, headerFields: headers)
         self.body = body
         self.timeouts = timeouts
         self.maximumResponseBytes = maximumResponseBytes

@@ -22,8 +22,7 @@ enum ForwardedHeaders {
 
     /// What an owning service gets to see of a request.
     static func request(_ fields: HTTPFields) -> HTTPFields {
-        var passed = self.endToEnd(fields)
-        passed.removeAll { name in
+        var passed = self.endToEnd(fields) { name in
             self.onlyForGateway.contains(name) || self.isIdentity(name) || name.canonicalName.hasPrefix("x-forwarded-")
                 || name.canonicalName.hasPrefix("proxy-") || name.canonicalName == "x-real-ip"
         }
@@ -34,26 +33,21 @@ enum ForwardedHeaders {
 
     /// What a client gets to see of an answer.
     static func response(_ fields: HTTPFields) -> HTTPFields {
-        var passed = self.endToEnd(fields)
-        passed.removeAll { self.onlyFromGateway.contains($0) || self.isIdentity($0) }
-        return passed
+        self.endToEnd(fields) { self.onlyFromGateway.contains($0) || self.isIdentity($0) }
     }
 
-    /// Without hop-by-hop fields, those that `Connection` names among them.
-    private static func endToEnd(_ fields: HTTPFields) -> HTTPFields {
+    /// Without hop-by-hop fields, those that `Connection` names among them, and without those that are taken off.
+    private static func endToEnd(_ fields: HTTPFields, takingOff isRefused: (HTTPField.Name) -> Bool) -> HTTPFields {
         let named = fields[values: .connection]
             .flatMap { $0.split(separator: ",") }
             .compactMap { HTTPField.Name(String($0.filter { $0 != " " && $0 != "\t" })) }
-        var passed = fields
-        passed.removeAll { self.hopByHop.contains($0) || named.contains($0) }
+        var passed = HTTPFields()
+        passed.reserveCapacity(fields.count + 4)
+        for field in fields where !self.hopByHop.contains(field.name) && !named.contains(field.name) && !isRefused(field.name) {
+            passed.append(field)
+        }
         return passed
     }
 
     private static func isIdentity(_ name: HTTPField.Name) -> Bool { name.canonicalName.hasPrefix("switchboard-") }
-}
-
-extension HTTPFields {
-    fileprivate mutating func removeAll(where isRefused: (HTTPField.Name) -> Bool) {
-        self = HTTPFields(self.filter { !isRefused($0.name) })
-    }
 }

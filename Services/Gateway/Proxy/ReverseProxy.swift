@@ -43,7 +43,8 @@ struct ReverseProxy: Sendable {
         let body = try await ForwardedBody.make(request, context, maximum: self.maximumRequestBytes)
         let admitted = AdmittedRequest(route: route, principal: principal, body: body)
         // Taken after the body has come: a slow client holds no place of the others.
-        let slot = try principal.map { try self.slots.enter($0.organizationID, isLong: route.timeout > Route.usualTimeout) }
+        var slot: CallSlots.Slot?
+        if let principal { slot = try await self.slots.enter(principal.organizationID, isLong: route.timeout > Route.usualTimeout) }
         return self.response(try await self.send(request, target, admitted, context), holding: slot)
     }
 

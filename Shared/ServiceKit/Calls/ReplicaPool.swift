@@ -4,13 +4,12 @@ import Synchronization
 /// in a row is left out for a growing while, then tried by one request alone.
 final class ReplicaPool: Sendable {
     enum Pick: Sendable {
-        case replica(index: Int, url: String)
+        case replica(index: Int)
         /// All are left out; the first comes back after this.
         case none(Duration)
     }
 
     private struct Replica {
-        let url: String
         var inFlight = 0
         var failures = 0
         var outUntil: ContinuousClock.Instant?
@@ -21,9 +20,10 @@ final class ReplicaPool: Sendable {
     private let backoff: Backoff
     private let replicas: Mutex<[Replica]>
 
-    init(_ urls: [String], backoff: Backoff = Backoff(base: .milliseconds(250), limit: .seconds(5))) {
+    /// - count: of the replicas, which are known by their place.
+    init(_ count: Int, backoff: Backoff = Backoff(base: .milliseconds(250), limit: .seconds(5))) {
         self.backoff = backoff
-        self.replicas = Mutex(urls.map { Replica(url: $0) })
+        self.replicas = Mutex(Array(repeating: Replica(), count: count))
     }
 
     /// - avoiding: replicas that this call has tried, used again only where there is no other.
@@ -51,7 +51,7 @@ final class ReplicaPool: Sendable {
 
     private static func take(_ index: Int, _ replicas: inout [Replica]) -> Pick {
         replicas[index].inFlight += 1
-        return .replica(index: index, url: replicas[index].url)
+        return .replica(index: index)
     }
 
     enum Outcome: Sendable { case answered, notConnected, other }

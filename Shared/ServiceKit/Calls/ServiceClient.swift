@@ -9,6 +9,8 @@ package struct ServiceClient: Sendable {
     private let caller: ServiceName
     private let callee: ServiceName
     private let pool: ReplicaPool
+    /// Of each replica, as the pool counts them.
+    private let origins: [Result<HTTPOrigin, any Error>]
     private let identities: IdentityKeys
     private let client: HTTPClient
 
@@ -18,7 +20,8 @@ package struct ServiceClient: Sendable {
     package init(from caller: ServiceName, to callee: ServiceName, replicas: [String], identities: IdentityKeys, client: HTTPClient) {
         self.caller = caller
         self.callee = callee
-        self.pool = ReplicaPool(replicas)
+        self.pool = ReplicaPool(replicas.count)
+        self.origins = replicas.map { url in Result { try HTTPOrigin(url) } }
         self.identities = identities
         self.client = client
     }
@@ -60,8 +63,8 @@ package struct ServiceClient: Sendable {
             timeouts: Self.timeouts(route)
         )
         let deadline = ContinuousClock.now + .seconds(route.timeout)
-        return try await self.retrying(isIdempotent: isIdempotent, until: deadline) { index, url in
-            let response = try await self.exchange(exchange, with: index, at: url)
+        return try await self.retrying(isIdempotent: isIdempotent, until: deadline) { index in
+            let response = try await self.exchange(exchange, with: index)
             let bytes = try await response.collect(upTo: RequestLimits.internalBody)
             let status = response.head.status.code
             guard (200..<300).contains(status) else {
@@ -103,8 +106,8 @@ package struct ServiceClient: Sendable {
             timeouts: timeouts
         )
         let deadline = ContinuousClock.now + (timeouts.total ?? timeouts.connect * 2)
-        return try await self.retrying(isIdempotent: false, mayRepeat: exchange.isRepeatable, until: deadline) { index, url in
-            try await self.exchange(exchange, with: index, at: url)
+        return try await self.retrying(isIdempotent: false, mayRepeat: exchange.isRepeatable, until: deadline) { index in
+            try await self.exchange(exchange, with: index)
         }
     }
 
@@ -123,7 +126,7 @@ package struct ServiceClient: Sendable {
 
     // MARK: - One try, and the next
 
-    private func exchange(_ exchange: Exchange, with index: Int, at url: String) async throws -> HTTPClientResponse {
+    private func exchange(_ exchange: Exchange, with index: Int) async throws -> HTTPClientResponse {
         let start = ContinuousClock.now
         var outcome = ReplicaPool.Outcome.other
         var status = "error"
@@ -133,7 +136,7 @@ package struct ServiceClient: Sendable {
                 .record(duration: ContinuousClock.now - start)
         }
         do {
-            let response = try await self.client.send(try self.request(exchange, at: url))
+            let response = try await self.client.send(try self.request(exchange, at: self.origins[index].get()))
             outcome = .answered
             status = "\(response.head.status.code / 100)xx"
             return response
@@ -144,7 +147,7 @@ package struct ServiceClient: Sendable {
         }
     }
 
-    private func request(_ exchange: Exchange, at url: String) throws -> HTTPClientRequest {
+    private func request(_ exchange: Exchange, at origin: HTTPOrigin) throws -> HTTPClientRequest {
         let scope = RequestScope.current
         let identity = InternalIdentity(
             caller: self.caller,
@@ -160,9 +163,10 @@ package struct ServiceClient: Sendable {
         headers[.switchboardIdentity] = try self.identities.sign(identity, for: signed)
         headers[.requestID] = exchange.requestID
         headers[.traceParent] = (scope?.traceParent ?? TraceParent()).description
-        return try HTTPClientRequest(
+        return HTTPClientRequest(
             exchange.method,
-            url + exchange.path,
+            origin,
+            path: exchange.path,
             headers: headers,
             body: exchange.body,
             timeouts: exchange.timeouts,
@@ -174,7 +178,7 @@ package struct ServiceClient: Sendable {
         isIdempotent: Bool,
         mayRepeat: Bool = true,
         until deadline: ContinuousClock.Instant,
-        _ attempt: (_ index: Int, _ url: String) async throws -> Answer
+        _ attempt: (_ index: Int) async throws -> Answer
     ) async throws -> Answer {
         var tried: Set<Int> = []
         for number in 1... {
@@ -185,10 +189,10 @@ package struct ServiceClient: Sendable {
                 let seconds = Int(pause.components.seconds) + 1
                 failure = ServiceCallError(self.callee, .notSent, retryAfter: seconds, detail: "no replica is reachable")
                 wait = max(wait, pause)
-            case .replica(let index, let url):
+            case .replica(let index):
                 tried.insert(index)
                 do {
-                    return try await attempt(index, url)
+                    return try await attempt(index)
                 } catch let error as TransportError {
                     failure = self.failure(error)
                 } catch let error as ServiceCallError {

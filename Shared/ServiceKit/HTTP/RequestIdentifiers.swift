@@ -30,8 +30,8 @@ package struct TraceParent: Sendable, Equatable, CustomStringConvertible {
 
     /// A new trace.
     package init() {
-        self.traceID = Self.random(16)
-        self.parentID = Self.random(8)
+        self.traceID = Self.random(words: 2)
+        self.parentID = Self.random(words: 1)
         self.flags = "01"
     }
 
@@ -50,7 +50,7 @@ package struct TraceParent: Sendable, Equatable, CustomStringConvertible {
     /// The same trace, one step further.
     package func child() -> TraceParent {
         var child = self
-        child.parentID = Self.random(8)
+        child.parentID = Self.random(words: 1)
         return child
     }
 
@@ -63,15 +63,18 @@ package struct TraceParent: Sendable, Equatable, CustomStringConvertible {
             }
     }
 
-    private static func random(_ count: Int) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        for _ in 0..<count {
-            let byte = UInt8.random(in: 1...255)
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
+    /// So many times eight random bytes, not all of them zero.
+    private static func random(words count: Int) -> String {
+        var word: UInt64 = 0
+        return String(unsafeUninitializedCapacity: count * 16) { output in
+            for index in 0..<count * 16 {
+                if index % 16 == 0 { word = UInt64.random(in: 1 ... .max) }
+                let digit = UInt8(word & 15)
+                output[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+                word >>= 4
+            }
+            return count * 16
         }
-        return String(decoding: text, as: UTF8.self)
     }
 }
 

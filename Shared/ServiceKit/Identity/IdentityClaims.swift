@@ -11,17 +11,28 @@ struct IdentityClaims {
     }
 
     var bytes: [UInt8] {
-        var members: [String: JSONValue] = [
-            "iss": .string(self.identity.caller.rawValue),
-            "aud": .string(self.identity.callee.rawValue),
-            "rid": .string(self.identity.requestID),
-            "exp": .integer(self.identity.expires),
-        ]
-        if let principal = self.identity.principal { members["sub"] = Self.write(principal) }
-        if let publicURL = self.identity.publicURL { members["url"] = .string(publicURL) }
-        if let address = self.identity.clientAddress { members["ip"] = .string(address) }
-        if let digest = self.bodyDigest { members["body"] = .string(digest) }
-        return JSONValue.object(members).serialized()
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(512)
+        bytes += "{\"iss\":\"".utf8
+        bytes += self.identity.caller.rawValue.utf8
+        bytes += "\",\"aud\":\"".utf8
+        bytes += self.identity.callee.rawValue.utf8
+        bytes += "\",\"exp\":".utf8
+        bytes += String(self.identity.expires).utf8
+        Self.write("rid", self.identity.requestID, into: &bytes)
+        if let publicURL = self.identity.publicURL { Self.write("url", publicURL, into: &bytes) }
+        if let address = self.identity.clientAddress { Self.write("ip", address, into: &bytes) }
+        if let digest = self.bodyDigest { Self.write("body", digest, into: &bytes) }
+        if let principal = self.identity.principal { Self.write(principal, into: &bytes) }
+        bytes.append(UInt8(ascii: "}"))
+        return bytes
+    }
+
+    private static func write(_ name: StaticString, _ text: String, into bytes: inout [UInt8]) {
+        bytes += ",\"".utf8
+        bytes += UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        bytes += "\":".utf8
+        JSONText.writeString(text, into: &bytes)
     }
 
     /// nil where a member is missing or of the wrong kind.
@@ -48,17 +59,21 @@ struct IdentityClaims {
         self.bodyDigest = value["body"]?.stringValue
     }
 
-    private static func write(_ principal: Principal) -> JSONValue {
-        var members: [String: JSONValue] = [
-            "org": .integer(principal.organizationID.rawValue),
-            "usr": .integer(principal.userID.rawValue),
-            "rol": .string(principal.role.rawValue),
-        ]
-        if case .key(let key, _) = principal.subject { members["key"] = .integer(key.rawValue) }
+    /// Roles and scopes are words of the code: nothing in them needs to be escaped.
+    private static func write(_ principal: Principal, into bytes: inout [UInt8]) {
+        bytes += ",\"sub\":{\"org\":\(principal.organizationID),\"usr\":\(principal.userID),\"rol\":\"\(principal.role.rawValue)\"".utf8
+        if case .key(let key, _) = principal.subject { bytes += ",\"key\":\(key)".utf8 }
         if let scopes = principal.scopes {
-            members["scp"] = .array(scopes.map(\.rawValue).sorted().map { .string($0) })
+            bytes += ",\"scp\":[".utf8
+            for (index, scope) in scopes.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                bytes.append(UInt8(ascii: "\""))
+                bytes += scope.rawValue.utf8
+                bytes.append(UInt8(ascii: "\""))
+            }
+            bytes.append(UInt8(ascii: "]"))
         }
-        return .object(members)
+        bytes.append(UInt8(ascii: "}"))
     }
 
     private static func principal(_ value: JSONValue) -> Principal? {

@@ -52,6 +52,8 @@ package struct IdentityKeys: Sendable {
     static let lifetime: Int64 = 60
     /// Seconds by which two clocks may differ.
     static let skew: Int64 = 5
+    /// base64url SHA-256 of no bytes (FIPS 180-4): most requests have no body.
+    static let emptyDigest = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
 
     private let service: ServiceName
     private let outgoing: [ServiceName: [HMACKey]]
@@ -84,7 +86,7 @@ package struct IdentityKeys: Sendable {
         guard identity.caller == self.service, let key = self.outgoing[identity.callee]?.first else { throw IdentityError.unknownCaller }
         let digest: String? =
             switch request.body {
-            case .bytes(let bytes): Base64URL.encode(try SHA256.digest(bytes))
+            case .bytes(let bytes): bytes.isEmpty ? Self.emptyDigest : Base64URL.encode(try SHA256.digest(bytes))
             case .streamed: nil
             }
         let claims = Base64URL.encode(IdentityClaims(identity: identity, bodyDigest: digest).bytes)

@@ -31,7 +31,17 @@ package final class MetricsRegistry: MetricsFactory {
         var labels: String
     }
 
+    /// As it is asked for: the way to a series that is known already, without writing its labels anew.
+    private struct Asked: Hashable {
+        var label: String
+        var dimensions: [String]
+    }
+
+    /// Series asked for under so many spellings are found the short way.
+    private static let knownSpellings = 10_000
+
     private struct State {
+        var known: [Asked: MetricSeries] = [:]
         var series: [Key: MetricSeries] = [:]
         var collectors: [@Sendable () -> [Sample]] = []
     }
@@ -50,34 +60,37 @@ package final class MetricsRegistry: MetricsFactory {
         return (series, collectors.flatMap { $0() })
     }
 
-    private func series(_ name: String, _ dimensions: [(String, String)], _ kind: MetricSeries.Kind) -> MetricSeries {
+    private func series(_ label: String, _ ending: String, _ dimensions: [(String, String)], _ kind: MetricSeries.Kind) -> MetricSeries {
+        let asked = Asked(label: label, dimensions: dimensions.flatMap { [$0.0, $0.1] })
+        if let known = self.state.withLock({ $0.known[asked] }) { return known }
+        let name = label.hasSuffix(ending) ? label : label + ending
         let key = Key(name: MetricsText.name(name), labels: MetricsText.labels(dimensions))
         return self.state.withLock { state in
-            if let known = state.series[key] { return known }
-            let made = MetricSeries(kind)
-            state.series[key] = made
-            return made
+            let series = state.series[key] ?? MetricSeries(kind)
+            state.series[key] = series
+            if state.known.count < Self.knownSpellings { state.known[asked] = series }
+            return series
         }
     }
 
     package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
-        self.series(label.hasSuffix("_total") ? label : label + "_total", dimensions, .counter)
+        self.series(label, "_total", dimensions, .counter)
     }
 
     package func makeFloatingPointCounter(label: String, dimensions: [(String, String)]) -> any FloatingPointCounterHandler {
-        self.series(label.hasSuffix("_total") ? label : label + "_total", dimensions, .counter)
+        self.series(label, "_total", dimensions, .counter)
     }
 
     package func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
-        self.series(label, dimensions, .gauge)
+        self.series(label, "", dimensions, .gauge)
     }
 
     package func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
-        self.series(label, dimensions, aggregate ? .histogram(Self.valueBuckets) : .gauge)
+        self.series(label, "", dimensions, aggregate ? .histogram(Self.valueBuckets) : .gauge)
     }
 
     package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
-        self.series(label.hasSuffix("_seconds") ? label : label + "_seconds", dimensions, .histogram(Self.secondBuckets))
+        self.series(label, "_seconds", dimensions, .histogram(Self.secondBuckets))
     }
 
     // Series live as long as the process: a scrape that misses one would read as a reset.
