@@ -31,10 +31,10 @@ let foundation: [Target.Dependency] = [
 ]
 
 /// A service: an executable in `Services/<name>` whose `.sql` migrations are embedded in the binary.
-@MainActor func service(_ name: String) -> Target {
+@MainActor func service(_ name: String, _ more: [Target.Dependency] = []) -> Target {
     .executableTarget(
         name: name,
-        dependencies: foundation,
+        dependencies: foundation + more,
         path: "Services/\(name)",
         exclude: ["README.md"],
         resources: [.embedInCode("Migrations")],
@@ -94,7 +94,7 @@ let package = Package(
             resources: [.embedInCode("Migrations")]
         ),
 
-        service("Gateway"),
+        service("Gateway", [arguments]),
         service("Integrations"),
         service("Campaigns"),
         service("Webhooks"),

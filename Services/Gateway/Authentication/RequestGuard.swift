@@ -11,8 +11,10 @@ struct RequestGuard: Sendable {
     /// nil where the request shows no credential. What the limit has to say becomes headers of the answer, also of a refusal.
     func admit(_ request: Request, _ context: BaseContext, _ route: Route) async throws -> Principal? {
         guard let known = try await self.authenticator.identify(request.headers) else { return nil }
+        context.note(principal: known.principal)
+        try known.admits(address: context.clientAddress)
         guard case .key(let key, _) = known.principal.subject, let quota = known.quota else { return known.principal }
-        self.lastUsed.note(key, of: known.principal.organizationID)
+        self.lastUsed.note(key, of: known.principal.organizationID, address: context.clientAddress, agent: request.headers[.userAgent])
         let standing = try await whileDatabaseAnswers {
             try await self.limiter.take(route.cost, from: quota, for: key, of: known.principal.organizationID)
         }

@@ -14,6 +14,7 @@ struct RequestPipeline: HTTPResponder {
     private let handlers: [Route: RouteTable.Handler]
     private let authenticator: RouteTable.Authenticator?
     private let fallback: RouteTable.Fallback?
+    private let observer: RouteTable.Observer?
     private let access: AccessCheck
     private let operations: OperationsRoutes
     private let trustedProxies: [AddressRange]
@@ -25,6 +26,7 @@ struct RequestPipeline: HTTPResponder {
         self.handlers = mounted.handlers
         self.authenticator = mounted.authenticator
         self.fallback = mounted.fallback
+        self.observer = mounted.observer
         self.access = access
         self.operations = operations
         self.trustedProxies = trustedProxies
@@ -49,7 +51,7 @@ struct RequestPipeline: HTTPResponder {
             await RequestScope.$current.withValue(scope) { await self.answer(request, served) }
         }
         self.finish(&response, request, context)
-        return AccessLog(request: request, context: context, start: start).attach(to: response)
+        return AccessLog(request: request, context: context, start: start, observer: self.observer).attach(to: response)
     }
 
     private func answer(_ request: Request, _ context: BaseContext) async -> Response {
