@@ -67,6 +67,11 @@ final class RequestLog: Service {
         await self.flush()
     }
 
+    /// Records that wait to be written.
+    var waitingCount: Int { self.state.withLock { $0.waiting.count } }
+    /// Records that were dropped and not told of yet.
+    var droppedSoFar: Int { self.state.withLock { $0.dropped } }
+
     private func ringEachInterval() async {
         while (try? await Task.sleep(for: Self.interval)) != nil { self.bell.yield() }
     }

@@ -35,18 +35,20 @@ struct RequestLogStore: Sendable {
 
     private static func addition(of sums: [(key: UsageKey, sum: UsageSum)]) -> Query {
         """
-        INSERT INTO usage_hours AS held (
-            organization_id, hour, key_id, route, status_class, requests, request_bytes, response_bytes, duration_us, latency
+        INSERT INTO usage_sums AS held (
+            organization_id, grain, start, key_id, route, status, requests, request_bytes, response_bytes, duration_us, latency
         )
-        SELECT organization_id, to_timestamp(hour), key_id, route, status_class, requests, request_bytes, response_bytes, duration_us,
+        SELECT organization_id, grain, to_timestamp(start), key_id, route, status, requests, request_bytes, response_bytes, duration_us,
             latency::bigint[]
         FROM unnest(
-            \(sums.map(\.key.organization))::bigint[], \(sums.map(\.key.hour))::bigint[], \(sums.map(\.key.key))::bigint[],
-            \(sums.map(\.key.route))::text[], \(sums.map(\.key.statusClass))::smallint[], \(sums.map(\.sum.requests))::bigint[],
+            \(sums.map(\.key.organization))::bigint[], \(sums.map(\.key.grain))::text[], \(sums.map(\.key.start))::bigint[],
+            \(sums.map(\.key.key))::bigint[], \(sums.map(\.key.route))::text[], \(sums.map(\.key.status))::smallint[], \(sums.map(\.sum.requests))::bigint[],
             \(sums.map(\.sum.requestBytes))::bigint[], \(sums.map(\.sum.responseBytes))::bigint[],
             \(sums.map(\.sum.durationMicroseconds))::bigint[], \(sums.map { "{\($0.sum.latency.map(String.init).joined(separator: ","))}" })::text[]
-        ) AS added (organization_id, hour, key_id, route, status_class, requests, request_bytes, response_bytes, duration_us, latency)
-        ON CONFLICT (organization_id, hour, key_id, route, status_class) DO UPDATE SET
+        ) AS added (
+            organization_id, grain, start, key_id, route, status, requests, request_bytes, response_bytes, duration_us, latency
+        )
+        ON CONFLICT (organization_id, grain, start, key_id, route, status) DO UPDATE SET
             requests = held.requests + EXCLUDED.requests,
             request_bytes = held.request_bytes + EXCLUDED.request_bytes,
             response_bytes = held.response_bytes + EXCLUDED.response_bytes,
@@ -67,12 +69,12 @@ struct RequestLogStore: Sendable {
         try await self.database.writeFirst("SELECT drop_request_log_partitions(\(daysKept))", as: Int.self) ?? 0
     }
 
-    /// Removes hours that lie further back, at most so many rows.
+    /// Removes sums of what lies further back, at most so many rows.
     func removeUsage(daysKept: Int, atMost limit: Int) async throws -> Int {
         try await self.database.write(
             """
-            DELETE FROM usage_hours WHERE ctid = ANY(ARRAY(
-                SELECT ctid FROM usage_hours WHERE hour < now() - make_interval(days => \(daysKept)) ORDER BY hour LIMIT \(limit)
+            DELETE FROM usage_sums WHERE ctid = ANY(ARRAY(
+                SELECT ctid FROM usage_sums WHERE start < now() - make_interval(days => \(daysKept)) ORDER BY start LIMIT \(limit)
             ))
             """
         )

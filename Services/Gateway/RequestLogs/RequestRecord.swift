@@ -32,16 +32,17 @@ struct RequestRecord: Sendable {
         self.requestID = observed.requestID
     }
 
-    var usageKey: UsageKey {
+    func usageKey(_ grain: UsageGrain) -> UsageKey {
         var key: Int64 = 0
         if case .key(let id, _)? = self.principal?.subject { key = id.rawValue }
         let seconds = Int64(self.time.timeIntervalSince1970.rounded(.down))
         return UsageKey(
             organization: self.principal?.organizationID.rawValue ?? 0,
-            hour: seconds - seconds % 3600,
+            grain: grain,
+            start: seconds - seconds % grain.seconds,
             key: key,
             route: self.route?.name ?? "unmatched",
-            statusClass: self.status / 100
+            status: self.status
         )
     }
 }

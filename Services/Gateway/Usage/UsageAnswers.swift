@@ -40,15 +40,13 @@ struct UsageItem: Encodable, Sendable {
             try container.encode(self.group.key == 0 ? nil : self.group.key, forKey: .keyID)
             try container.encode(self.keyName, forKey: .name)
         case .route: try container.encode(self.group.route, forKey: .route)
-        case .status: try container.encode(self.status, forKey: .status)
+        case .status: try container.encode(self.group.status, forKey: .status)
         case .routeAndStatus:
             try container.encode(self.group.route, forKey: .route)
-            try container.encode(self.status, forKey: .status)
+            try container.encode(self.group.status, forKey: .status)
         case .time: try container.encode(self.group.time, forKey: .time)
         }
     }
-
-    private var status: String? { self.group.statusClass.map { "\($0)xx" } }
 
     /// Rounded to the microsecond.
     private static func milliseconds(_ microseconds: Double) -> Double { microseconds.rounded() / 1_000 }
@@ -58,7 +56,7 @@ struct KeyUsage: Encodable, Sendable {
     var from: Date
     var to: Date
     var totals: UsageItem?
-    /// By route and class of status, the busiest first.
+    /// By route and status, the busiest first.
     var routes: [UsageItem]
 
     init(_ query: UsageQuery, _ groups: [UsageGroup]) {

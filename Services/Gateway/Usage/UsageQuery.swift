@@ -8,6 +8,9 @@ struct UsageQuery: Sendable, Equatable {
     enum Granularity: String, CaseIterable, Sendable {
         case hour, day, month
 
+        /// What long stretches are read from.
+        var grain: UsageGrain { self == .hour ? .hour : .day }
+
         /// The longest stretch that is answered, in days: some hundred points of a series.
         var longest: Int {
             switch self {
@@ -27,9 +30,9 @@ struct UsageQuery: Sendable, Equatable {
         }
     }
 
-    /// Whole hours: what is counted is kept by hours.
+    /// Whole hours, or whole days (UTC) for days and months: what is counted is kept by these.
     var from: Date
-    /// The first hour that is not counted.
+    /// The first hour or day that is not counted.
     var to: Date
     var granularity: Granularity
 
@@ -45,9 +48,10 @@ struct UsageQuery: Sendable, Equatable {
             faults.append(.init(pointer: "?granularity", detail: "must be one of \(known)"))
         }
         self.granularity = granularity ?? .hour
-        let end = Self.hour(request.time("to", &faults) ?? now, .up)
+        let grain = self.granularity.grain
+        let end = Self.whole(grain, request.time("to", &faults) ?? now, .up)
         let start = request.time("from", &faults) ?? end.addingTimeInterval(-Double(self.granularity.usual) * 86_400)
-        (self.from, self.to) = (Self.hour(start, .down), end)
+        (self.from, self.to) = (Self.whole(grain, start, .down), end)
         if faults.isEmpty, self.from >= self.to { faults.append(.init(pointer: "?to", detail: "must lie after from")) }
         if faults.isEmpty, self.to.timeIntervalSince(self.from) > Double(self.granularity.longest) * 86_400 {
             let detail = "lies more than \(self.granularity.longest) days before to, the most for granularity \(self.granularity.rawValue)"
@@ -56,8 +60,9 @@ struct UsageQuery: Sendable, Equatable {
         guard faults.isEmpty else { throw Problem.validation(faults) }
     }
 
-    private static func hour(_ date: Date, _ rule: FloatingPointRoundingRule) -> Date {
-        Date(timeIntervalSince1970: (date.timeIntervalSince1970 / 3600).rounded(rule) * 3600)
+    private static func whole(_ grain: UsageGrain, _ date: Date, _ rule: FloatingPointRoundingRule) -> Date {
+        let seconds = Double(grain.seconds)
+        return Date(timeIntervalSince1970: (date.timeIntervalSince1970 / seconds).rounded(rule) * seconds)
     }
 }
 

@@ -1,20 +1,37 @@
+import Database
 import Models
 
-/// What requests of one hour, key, route and class of status are counted under.
+/// What requests of one hour or day, key, route and status are counted under.
 struct UsageKey: Hashable, Comparable, Sendable {
     /// 0 for requests whose organization is not known.
     var organization: Int64
-    /// Unix seconds of the hour's beginning.
-    var hour: Int64
+    var grain: UsageGrain
+    /// Unix seconds of the hour's or day's beginning.
+    var start: Int64
     /// 0 for members.
     var key: Int64
     var route: String
-    var statusClass: Int
+    var status: Int
 
     /// The order in which rows are written: the same in every replica, so that two that write at the same time never wait for each other.
     static func < (left: Self, right: Self) -> Bool {
-        (left.organization, left.hour, left.key, left.route, left.statusClass)
-            < (right.organization, right.hour, right.key, right.route, right.statusClass)
+        (left.organization, left.grain.rawValue, left.start, left.key)
+            != (right.organization, right.grain.rawValue, right.start, right.key)
+            ? (left.organization, left.grain.rawValue, left.start, left.key)
+                < (right.organization, right.grain.rawValue, right.start, right.key)
+            : (left.route, left.status) < (right.route, right.status)
+    }
+}
+
+/// How long a stretch one sum covers.
+enum UsageGrain: String, CaseIterable, Sendable, SQLEncodable {
+    case hour, day
+
+    var seconds: Int64 {
+        switch self {
+        case .hour: 3_600
+        case .day: 86_400
+        }
     }
 }
 
@@ -38,7 +55,9 @@ struct UsageSum: Sendable, Equatable {
 enum UsageRollup {
     static func sums(of records: [RequestRecord]) -> [(key: UsageKey, sum: UsageSum)] {
         var sums: [UsageKey: UsageSum] = [:]
-        for record in records { sums[record.usageKey, default: UsageSum()].add(record) }
+        for record in records {
+            for grain in UsageGrain.allCases { sums[record.usageKey(grain), default: UsageSum()].add(record) }
+        }
         return sums.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 }

@@ -7,11 +7,11 @@ package struct OperatorCommand: Sendable {
     package typealias Work = @Sendable (OperatorContext) async throws -> Void
 
     /// The first argument.
-    let name: String
+    package let name: String
     /// One line for the list of commands.
     let summary: String
     /// Reads the arguments behind the name, before anything else is done.
-    let parse: @Sendable ([String]) throws -> Work
+    package let parse: @Sendable ([String]) throws -> Work
 
     package init(_ name: String, _ summary: String, parse: @escaping @Sendable ([String]) throws -> Work) {
         self.name = name
