@@ -13,12 +13,16 @@ import Testing
         try await door.send("GET", "/api/v1/api/public/user", headers: [("X-API-Key", key)])
     }
 
-    private func rotate(_ gateway: TestGateway, _ id: Int64, _ headers: [(String, String)], grace: Int64? = nil) async throws -> TestDoor.Answer {
+    private func rotate(_ gateway: TestGateway, _ id: Int64, _ headers: [(String, String)], grace: Int64? = nil) async throws
+        -> TestDoor.Answer
+    {
         let body: JSONValue = grace.map { ["grace_seconds": .integer($0)] } ?? [:]
         return try await gateway.door.send("POST", "/api/v1/api/keys/\(id)/rotate", headers: headers, body: body)
     }
 
-    private func patch(_ gateway: TestGateway, _ id: Int64, _ headers: [(String, String)], _ body: JSONValue) async throws -> TestDoor.Answer {
+    private func patch(_ gateway: TestGateway, _ id: Int64, _ headers: [(String, String)], _ body: JSONValue) async throws
+        -> TestDoor.Answer
+    {
         try await gateway.door.send("PATCH", "/api/v1/api/keys/\(id)", headers: headers, body: body)
     }
 
@@ -67,7 +71,9 @@ import Testing
             let member = try await gateway.register()
             let (id, first) = try await gateway.key(of: member, [.organizationRead])
             var keys = [first]
-            for _ in 0..<3 { keys.append(try #require(try await self.rotate(gateway, id, member.bearer, grace: 600).json["key"]?.stringValue)) }
+            for _ in 0..<3 {
+                keys.append(try #require(try await self.rotate(gateway, id, member.bearer, grace: 600).json["key"]?.stringValue))
+            }
             for key in keys { #expect(try await self.user(gateway.door, key).status == 200) }
             #expect(try await self.rotate(gateway, id, member.bearer, grace: 600).status == 409)
             #expect(try await self.user(gateway.door, keys[3]).status == 200)
@@ -230,7 +236,9 @@ import Testing
             let made = try await gateway.door.send("POST", "/api/v1/api/keys", headers: member.bearer, body: body)
             #expect(made.json["allowed_cidrs"] == ["192.0.2.0/24", "2001:db8::/32"])
             let key = try #require(made.json["key"]?.stringValue)
-            let expected = ["192.0.2.200": 200, "::ffff:192.0.2.9": 200, "2001:db8:7::1": 200, "192.0.3.1": 403, "2001:db9::1": 403, "::1": 403]
+            let expected = [
+                "192.0.2.200": 200, "::ffff:192.0.2.9": 200, "2001:db8:7::1": 200, "192.0.3.1": 403, "2001:db9::1": 403, "::1": 403,
+            ]
             for _ in 0..<2 {
                 for (address, status) in expected {
                     let headers = [("X-API-Key", key), ("X-Forwarded-For", address)]
@@ -248,7 +256,9 @@ import Testing
             "0.0.0.0/0": "0.0.0.0/0", "::/0": "::/0",
         ]
         for (text, written) in texts { #expect(AddressRange(text)?.text == written, "\(text)") }
-        for text in ["10.0.0.0/33", "::ffff:10.0.0.0/8", "10.0.0", "x", "", "10.0.0.0/-1", "10.0.0.0/"] { #expect(AddressRange(text) == nil, "\(text)") }
+        for text in ["10.0.0.0/33", "::ffff:10.0.0.0/8", "10.0.0", "x", "", "10.0.0.0/-1", "10.0.0.0/"] {
+            #expect(AddressRange(text) == nil, "\(text)")
+        }
         let ten = try #require(AddressRange("10.0.0.0/8"))
         #expect(ten.contains(try #require(AddressRange("10.3.0.0/16"))))
         #expect(!ten.contains(try #require(AddressRange("0.0.0.0/0"))))

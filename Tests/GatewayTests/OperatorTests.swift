@@ -61,7 +61,9 @@ import Testing
             await #expect(throws: OperatorFailure("There is no organization 999.")) {
                 try await self.carryOut(["show-organization", "--organization", "999"], gateway)
             }
-            for arguments in [["--organization", "1", "--tier", "gold"], ["--tier", "premium"], ["--organization", "x", "--tier", "premium"]] {
+            for arguments in [
+                ["--organization", "1", "--tier", "gold"], ["--tier", "premium"], ["--organization", "x", "--tier", "premium"],
+            ] {
                 await #expect(throws: OperatorFailure.self) { try await self.carryOut(["set-tier"] + arguments, gateway) }
             }
             await #expect(throws: OperatorFailure.self) { try await self.carryOut(["verify-audit", "--published", "1:00"], gateway) }

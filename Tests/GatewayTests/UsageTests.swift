@@ -66,7 +66,9 @@ import Testing
         )
     }
 
-    private func withLog(capacity: Int = RequestLog.capacity, _ body: @Sendable (TestDatabase, RequestLog) async throws -> Void) async throws {
+    private func withLog(capacity: Int = RequestLog.capacity, _ body: @Sendable (TestDatabase, RequestLog) async throws -> Void)
+        async throws
+    {
         try await withDatabase(.gateway, migrations: ServiceMain.sharedMigrations + GatewayService.migrations) { database in
             try await body(
                 database,
@@ -258,7 +260,8 @@ import Testing
                         "key t GET /api/v1/campaigns/{id} 403 t 127.0.0.1 probe/1 probe-7",
                     ]
                 )
-                let all = try await gateway.database.runtime.read("SELECT row_to_json(r)::text FROM request_logs r", as: String.self).joined()
+                let all = try await gateway.database.runtime.read("SELECT row_to_json(r)::text FROM request_logs r", as: String.self)
+                    .joined()
                 for secret in ["hidden", key, member.accessToken, TestGateway.password] { #expect(!all.contains(secret)) }
                 let routes = try await gateway.database.runtime.read("SELECT DISTINCT route FROM usage_sums", as: String.self)
                 #expect(!routes.contains { $0.contains("healthz") || $0 == "unmatched" })
@@ -297,7 +300,10 @@ import Testing
                 #expect(points.reduce(0, +) == answer.json["totals"]?["requests"]?.integerValue)
             }
             let theirs = try await gateway.door.send("GET", path, headers: other.bearer)
-            #expect(theirs.json["totals"]?["requests"] == 0 || theirs.json["keys"]?.arrayValue?.contains { $0["key_id"] == .integer(id) } == false)
+            #expect(
+                theirs.json["totals"]?["requests"] == 0
+                    || theirs.json["keys"]?.arrayValue?.contains { $0["key_id"] == .integer(id) } == false
+            )
             #expect(try await gateway.door.send("GET", "/api/v1/api/keys/\(id)/usage", headers: other.bearer).status == 404)
             let past = path + "?from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z"
             let empty = try await gateway.door.send("GET", past, headers: member.bearer)

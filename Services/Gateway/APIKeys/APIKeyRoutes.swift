@@ -21,7 +21,9 @@ struct APIKeyRoutes: Sendable {
         table.mount(.revokeKey, self.revoke)
     }
 
-    private var office: APIKeyOffice { APIKeyOffice(keys: self.keys, rotations: KeyRotationStore(database: self.database), audit: self.audit) }
+    private var office: APIKeyOffice {
+        APIKeyOffice(keys: self.keys, rotations: KeyRotationStore(database: self.database), audit: self.audit)
+    }
 
     private func create(_ request: Request, _ context: CallerContext) async throws -> Response {
         let body = try await request.jsonBody()

@@ -94,7 +94,9 @@ struct APIKeySettings: Sendable, Equatable {
         guard let items = reader.optionalArray("allowed_cidrs", 0...self.maximumRanges) else { return nil }
         return items.enumerated().compactMap { index, item in
             let range = item.stringValue.flatMap { AddressRange($0) }
-            if range == nil { reader.fault(at: "/allowed_cidrs/\(index)", "must be an address or a network like 192.0.2.0/24 or 2001:db8::/32") }
+            if range == nil {
+                reader.fault(at: "/allowed_cidrs/\(index)", "must be an address or a network like 192.0.2.0/24 or 2001:db8::/32")
+            }
             return range
         }
     }
@@ -128,7 +130,9 @@ struct APIKeySettings: Sendable, Equatable {
         if let limit = bounds.rateLimit, self.rateLimit.map({ $0 > limit }) ?? true {
             faults.append(.init(pointer: "/rate_limit", detail: "must not be above that of \(holder)"))
         }
-        if !bounds.allowed.isEmpty, self.allowed.isEmpty || !self.allowed.allSatisfy({ own in bounds.allowed.contains { $0.contains(own) } }) {
+        if !bounds.allowed.isEmpty,
+            self.allowed.isEmpty || !self.allowed.allSatisfy({ own in bounds.allowed.contains { $0.contains(own) } })
+        {
             faults.append(.init(pointer: "/allowed_cidrs", detail: "must lie within those of \(holder)"))
         }
         guard faults.isEmpty else { throw .validation(faults) }

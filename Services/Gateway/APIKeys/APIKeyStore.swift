@@ -89,7 +89,8 @@ struct APIKeyStore: Sendable {
         )
     }
 
-    func update(_ id: APIKeyID, to settings: APIKeySettings, in organization: OrganizationID, _ transaction: Transaction) throws -> APIKey? {
+    func update(_ id: APIKeyID, to settings: APIKeySettings, in organization: OrganizationID, _ transaction: Transaction) throws -> APIKey?
+    {
         try transaction.first(
             """
             UPDATE api_keys SET name = \(settings.name), role = \(settings.rights.role),

@@ -62,7 +62,9 @@ struct AuditWalk: Sendable {
             return .unknownKey(position: row.position, key: tag.keyID)
         }
         self.last = AuditHead(organization: row.organization, position: row.position, mac: tag.bytes)
-        if let published, published.position == row.position, published.mac != tag.bytes { return .otherThanPublished(position: row.position) }
+        if let published, published.position == row.position, published.mac != tag.bytes {
+            return .otherThanPublished(position: row.position)
+        }
         return nil
     }
 

@@ -104,7 +104,9 @@ private struct KeyRow: RowDecodable {
     /// - chain: from the first key that was made to the one that was shown.
     /// - Returns: nil where there is no key, or one of the chain has ended or has a maker who is no member.
     static func credential(of chain: [KeyRow], _ limits: TierLimits) -> StoredCredential? {
-        guard let key = chain.last, let makerRole = key.makerRole, chain.allSatisfy({ $0.isLive && $0.makerRole != nil }) else { return nil }
+        guard let key = chain.last, let makerRole = key.makerRole, chain.allSatisfy({ $0.isLive && $0.makerRole != nil }) else {
+            return nil
+        }
         let rights = chain.reduce(key.rights.limited(to: makerRole)) { rights, above in
             rights.limited(to: above.makerRole.map { above.rights.limited(to: $0) } ?? above.rights)
         }

@@ -51,7 +51,9 @@ struct SetTier: OperatorArguments {
         if change.before == tier {
             context.print("Organization \(id) (\(change.name)) has the tier \(tier.rawValue) already.")
         } else {
-            context.print("Organization \(id) (\(change.name)): \(change.before.rawValue) -> \(tier.rawValue), in every replica from now on.")
+            context.print(
+                "Organization \(id) (\(change.name)): \(change.before.rawValue) -> \(tier.rawValue), in every replica from now on."
+            )
         }
     }
 }

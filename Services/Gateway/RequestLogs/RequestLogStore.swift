@@ -27,7 +27,8 @@ struct RequestLogStore: Sendable {
             case .key(let id, _): ("key", id.rawValue)
             }
         return [
-            principal.organizationID, record.time, kind, actor, record.route?.method.rawValue ?? "other", record.route?.template ?? "unmatched",
+            principal.organizationID, record.time, kind, actor, record.route?.method.rawValue ?? "other",
+            record.route?.template ?? "unmatched",
             record.status, record.durationMicroseconds, record.requestBytes, record.responseBytes, record.address, record.agent,
             record.requestID,
         ]

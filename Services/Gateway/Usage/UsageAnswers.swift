@@ -41,7 +41,7 @@ struct UsageItem: Encodable, Sendable {
             try container.encode(self.keyName, forKey: .name)
         case .route: try container.encode(self.group.route, forKey: .route)
         case .status: try container.encode(self.group.status, forKey: .status)
-        case .routeAndStatus:
+        case .keyRouteAndStatus:
             try container.encode(self.group.route, forKey: .route)
             try container.encode(self.group.status, forKey: .status)
         case .time: try container.encode(self.group.time, forKey: .time)
@@ -64,7 +64,7 @@ struct KeyUsage: Encodable, Sendable {
         self.from = query.from
         self.to = query.to
         self.totals = items.first { $0.group.kind == .all }
-        self.routes = items.filter { $0.group.kind == .routeAndStatus }
+        self.routes = items.filter { $0.group.kind == .keyRouteAndStatus }
     }
 }
 

@@ -14,7 +14,7 @@ struct UsageQuery: Sendable, Equatable {
         /// The longest stretch that is answered, in days: some hundred points of a series.
         var longest: Int {
             switch self {
-            case .hour: 31
+            case .hour: 7
             case .day: 400
             case .month: 3_660
             }

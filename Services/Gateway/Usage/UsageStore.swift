@@ -9,7 +9,7 @@ struct UsageGroup: Sendable {
         case key = 0b011
         case route = 0b101
         case status = 0b110
-        case routeAndStatus = 0b100
+        case keyRouteAndStatus = 0b000
         case all = 0b111
         case time = 0b1000
     }
@@ -57,7 +57,7 @@ struct UsageStore: Sendable {
     /// One key's groups by route and status, and their total.
     func usage(of key: APIKeyID, _ query: UsageQuery, in organization: OrganizationID) async throws -> [UsageGroup] {
         let slice = Self.slice(query, in: organization) + " AND key_id = \(key)"
-        return try await self.database.read("\(Self.groups(of: slice, by: "(), (route, status)")) ORDER BY place")
+        return try await self.database.read("\(Self.groups(of: slice, by: "(), (key_id, route, status)")) ORDER BY place")
     }
 
     private static func slice(_ query: UsageQuery, in organization: OrganizationID) -> Query {

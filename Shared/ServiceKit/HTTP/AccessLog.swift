@@ -71,7 +71,9 @@ struct AccessLog: Sendable {
         )
     }
 
-    private func observed(_ notes: RequestNotes.Values, _ status: HTTPResponse.Status, _ duration: Duration, _ bytes: Int) -> ObservedRequest {
+    private func observed(_ notes: RequestNotes.Values, _ status: HTTPResponse.Status, _ duration: Duration, _ bytes: Int)
+        -> ObservedRequest
+    {
         ObservedRequest(
             route: notes.route,
             principal: notes.principal,
