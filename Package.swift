@@ -96,7 +96,7 @@ let package = Package(
             resources: [.embedInCode("Migrations")]
         ),
 
-        service("Gateway", [deque]),
+        service("Gateway", [arguments, deque]),
         service("Integrations"),
         service("Campaigns"),
         service("Webhooks"),

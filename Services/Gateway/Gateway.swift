@@ -12,13 +12,17 @@ struct Gateway: Sendable {
     private let sessions: SessionRoutes
     private let keys: APIKeyRoutes
     private let audit: AuditRoutes
+    private let usage: UsageRoutes
+    let requestLog: RequestLog
+    private let auditHeads: AuditHeadLog
+    private let lastUsed: LastUsed
     private let proxy: ReverseProxy
     /// What runs beside the server.
     let workers: [(name: String, service: any Service)]
 
     init(_ house: House, _ configuration: GatewayConfiguration) throws {
         let database = house.database
-        let auditStore = AuditStore(database: database)
+        let auditStore = AuditStore(database: database, chain: try AuditChain(house.keyRing))
         let accountStore = AccountStore(database: database)
         let keyStore = APIKeyStore(database: database)
         let sessionStore = SessionStore(
@@ -58,7 +62,12 @@ struct Gateway: Sendable {
             idempotency: house.idempotency,
             format: house.configuration.environment == .production ? .liveKey : .testKey
         )
-        self.audit = AuditRoutes(store: auditStore)
+        self.audit = AuditRoutes(store: auditStore, reader: AuditReader(database: database))
+        self.usage = UsageRoutes(usage: UsageStore(database: database), keys: keyStore)
+        let requestLogs = RequestLogStore(database: database)
+        self.requestLog = RequestLog(store: requestLogs, logger: house.logger)
+        self.auditHeads = AuditHeadLog(database: database, logger: house.logger)
+        self.lastUsed = lastUsed
         self.proxy = ReverseProxy(
             guardian: self.guardian,
             security: self.security,
@@ -71,12 +80,32 @@ struct Gateway: Sendable {
             ("key_uses", lastUsed),
             ("replica_presence", presence),
             ("limit_keeper", LimitKeeper(limiter: limiter, rings: rings, logger: house.logger)),
+            ("request_log", self.requestLog),
+            (
+                "request_log_days",
+                RequestLogKeeper(
+                    store: requestLogs,
+                    rotations: KeyRotationStore(database: database),
+                    requestLogDays: configuration.requestLogDays,
+                    usageDays: configuration.usageDays,
+                    logger: house.logger
+                )
+            ),
+            ("audit_heads", self.auditHeads),
             ("sweeper", Sweeper(database: database, logger: house.logger)),
         ]
     }
 
     func assembly() -> Assembly {
-        Assembly(workers: self.workers.map { Assembly.Worker($0.name, $0.service) }) { table in
+        Assembly(
+            workers: self.workers.map { Assembly.Worker($0.name, $0.service) },
+            closing: {
+                await self.requestLog.flush()
+                await self.lastUsed.flushOrKeep()
+                await self.auditHeads.publishOrReport()
+            }
+        ) { table in
+            table.observe(self.requestLog.note)
             table.authenticate { request, context, route in
                 self.security.add(to: context)
                 return try await self.guardian.admit(request, context, route)
@@ -89,6 +118,7 @@ struct Gateway: Sendable {
             self.sessions.mount(on: table)
             self.keys.mount(on: table)
             self.audit.mount(on: table)
+            self.usage.mount(on: table)
             table.fallback(self.proxy.handle)
         }
     }

@@ -13,6 +13,10 @@ struct GatewayConfiguration: ServiceConfiguration {
     var authCacheLifetime: Duration
     /// `MAX_REQUEST_BYTES` (33554432, 32 MiB): larger request bodies are refused with 413.
     var maximumRequestBytes: Int
+    /// `REQUEST_LOG_DAYS` (30): days that each API request's row is kept.
+    var requestLogDays: Int
+    /// `USAGE_DAYS` (400): days that the hourly sums of requests are kept.
+    var usageDays: Int
 
     init(_ reader: SettingsReader) {
         self.accessTokenSeconds = reader.integer("ACCESS_TOKEN_SECONDS", default: 900, in: 60...86_400)
@@ -21,5 +25,7 @@ struct GatewayConfiguration: ServiceConfiguration {
         self.authCacheEntries = reader.integer("AUTH_CACHE_ENTRIES", default: 50_000, in: 2...10_000_000)
         self.authCacheLifetime = reader.seconds("AUTH_CACHE_SECONDS", default: 30, in: 0...300)
         self.maximumRequestBytes = reader.integer("MAX_REQUEST_BYTES", default: 32 << 20, in: 1_024...(1 << 30))
+        self.requestLogDays = reader.integer("REQUEST_LOG_DAYS", default: 30, in: 1...3_650)
+        self.usageDays = reader.integer("USAGE_DAYS", default: 400, in: 1...3_650)
     }
 }

@@ -9,12 +9,21 @@ struct GatewayService {
         ("M0003_api_keys.sql", PackageResources.M0003_api_keys_sql),
         ("M0004_rate_limits.sql", PackageResources.M0004_rate_limits_sql),
         ("M0005_audit.sql", PackageResources.M0005_audit_sql),
+        ("M0013_key_settings.sql", PackageResources.M0013_key_settings_sql),
+        ("M0014_request_logs.sql", PackageResources.M0014_request_logs_sql),
+        ("M0015_usage.sql", PackageResources.M0015_usage_sql),
+        ("M0016_audit_chain.sql", PackageResources.M0016_audit_chain_sql),
         ("M0020_rate_limit_grants.sql", PackageResources.M0020_rate_limit_grants_sql),
         ("M0021_gateway_replicas.sql", PackageResources.M0021_gateway_replicas_sql),
     ]
 
     static func main() async {
-        await ServiceMain.run(.gateway, migrations: Self.migrations, configuration: GatewayConfiguration.self) { house, configuration in
+        await ServiceMain.run(
+            .gateway,
+            migrations: Self.migrations,
+            configuration: GatewayConfiguration.self,
+            commands: OperatorCommands.all
+        ) { house, configuration in
             try Gateway(house, configuration).assembly()
         }
     }

@@ -13,13 +13,14 @@ package enum Scope: String, Codable, CaseIterable, Sendable, Hashable {
     case webhooksWrite = "webhooks:write"
     case eventsRead = "events:read"
     case eventsWrite = "events:write"
+    case auditRead = "audit:read"
 
     /// The lowest role that may hold this scope: a key never gets a scope that its maker's role could not use.
     package var leastRole: Role {
         switch self {
         case .organizationRead, .integrationsRead, .contactsRead, .campaignsRead, .webhooksRead, .eventsRead: .viewer
         case .contactsWrite, .campaignsWrite, .eventsWrite: .editor
-        case .keysRead, .keysWrite, .integrationsWrite, .webhooksWrite: .admin
+        case .keysRead, .keysWrite, .integrationsWrite, .webhooksWrite, .auditRead: .admin
         }
     }
 }

@@ -80,3 +80,21 @@ import Testing
 
     private func base64(_ bytes: [UInt8]) -> Secret { Secret(Data(bytes).base64EncodedString()) }
 }
+
+@Suite struct KeyedTagsTests {
+    @Test func tagsOutliveAChangeOfKeysAndNothingElse() throws {
+        let (old, new) = (randomKey(), randomKey())
+        let before = try KeyedTags(try KeyRing(current: old, previous: [], development: false), purpose: "chain")
+        let after = try KeyedTags(try KeyRing(current: new, previous: [old], development: false), purpose: "chain")
+        let message = Array("entry".utf8)
+        let tag = try before.tag(message)
+        #expect(try after.isValid(tag, for: message))
+        #expect(try !after.isValid(tag, for: message + [0]))
+        #expect(try after.tag(message).keyID != tag.keyID)
+        let other = try KeyedTags(try KeyRing(current: old, previous: [], development: false), purpose: "other")
+        #expect(try !other.isValid(tag, for: message))
+        let forgetful = try KeyedTags(try KeyRing(current: new, previous: [], development: false), purpose: "chain")
+        let error = try #require(throws: EncryptionError.self) { try forgetful.isValid(tag, for: message) }
+        #expect(error.kind == .unknownKey)
+    }
+}

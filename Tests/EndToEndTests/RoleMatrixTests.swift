@@ -191,7 +191,7 @@ private struct RoleCast: Sendable {
                 "provider": "smtp", "name": .string(unique),
                 "config": ["host": "127.0.0.1", "port": .integer(Int64(EndToEnd.stack.settings.sinkPort)), "security": "none"],
             ]
-        case .updateIntegration, .updateCampaign: ["name": .string(unique)]
+        case .updateIntegration, .updateCampaign, .updateKey: ["name": .string(unique)]
         case .createCampaign:
             [
                 "name": "Matrix", "channel": "email", "integration_id": .integer(home.mailIntegration), "from_email": "a@demo.example",

@@ -146,10 +146,12 @@ import Testing
             let member = try await gateway.register()
             let (id, key) = try await gateway.key(of: member, [.organizationRead])
             let used = LastUsed(store: APIKeyStore(database: gateway.database.runtime), logger: TestLog.quiet)
-            used.note(APIKeyID(id), of: member.organization)
+            used.note(APIKeyID(id), of: member.organization, address: "192.0.2.7", agent: String(repeating: "a", count: 300))
             try await used.flush()
             let got = try await gateway.door.send("GET", "/api/v1/api/keys/\(id)", headers: member.bearer)
             #expect(got.json["last_used_at"]?.stringValue != nil)
+            #expect(got.json["last_used_address"] == "192.0.2.7")
+            #expect(got.json["last_used_agent"]?.stringValue?.count == 200)
             #expect(!key.isEmpty)
         }
     }

@@ -78,7 +78,7 @@ import Testing
 
     private func faults(_ body: JSONValue, _ maker: Principal) throws -> [String] {
         do {
-            _ = try NewAPIKey(body, maker: maker, now: try #require(Self.now))
+            _ = try APIKeySettings(body, maker: maker, now: try #require(Self.now))
             return []
         } catch let problem as Problem {
             return problem.errors.map(\.pointer)
@@ -87,9 +87,9 @@ import Testing
 
     @Test func leastRoleOfTheScopesIsTaken() throws {
         let now = try #require(Self.now)
-        let reader = try NewAPIKey(["name": "r", "scopes": ["contacts:read"]], maker: self.maker(.owner), now: now)
+        let reader = try APIKeySettings(["name": "r", "scopes": ["contacts:read"]], maker: self.maker(.owner), now: now)
         #expect(reader.rights == APIKeyRights(role: .viewer, scopes: [.contactsRead]))
-        let writer = try NewAPIKey(["name": "w", "scopes": ["contacts:read", "webhooks:write"]], maker: self.maker(.owner), now: now)
+        let writer = try APIKeySettings(["name": "w", "scopes": ["contacts:read", "webhooks:write"]], maker: self.maker(.owner), now: now)
         #expect(writer.rights.role == .admin)
     }
 
@@ -112,11 +112,23 @@ import Testing
 
     @Test func keysOfKeysStayWithinTheirBounds() throws {
         let now = try #require(Self.now)
-        let open = try NewAPIKey(["name": "k", "scopes": ["contacts:read"]], maker: self.maker(.owner), now: now)
-        try open.checkWithin(expiresAt: nil, rateLimit: nil)
-        #expect { try open.checkWithin(expiresAt: now, rateLimit: 5) } throws: {
-            ($0 as? Problem)?.errors.map(\.pointer) == ["/expires_at", "/rate_limit"]
+        let open = try APIKeySettings(["name": "k", "scopes": ["contacts:read"]], maker: self.maker(.owner), now: now)
+        let free = APIKeySettings(name: "parent", rights: APIKeyRights(role: .admin, scopes: [.contactsRead, .keysWrite]))
+        try open.checkWithin(free, of: "the parent")
+        var bound = free
+        bound.rights.scopes = [.keysWrite]
+        bound.expiresAt = now
+        bound.rateLimit = 5
+        bound.allowed = [try #require(AddressRange("192.0.2.0/24"))]
+        #expect { try open.checkWithin(bound, of: "the parent") } throws: {
+            ($0 as? Problem)?.errors.map(\.pointer) == ["/scopes", "/expires_at", "/rate_limit", "/allowed_cidrs"]
         }
+        var within = open
+        within.rights.scopes = [.keysWrite]
+        within.expiresAt = now
+        within.rateLimit = 5
+        within.allowed = [try #require(AddressRange("192.0.2.7"))]
+        try within.checkWithin(bound, of: "the parent")
     }
 
     @Test func rightsShrinkWithTheMaker() {

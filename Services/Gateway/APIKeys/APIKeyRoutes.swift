@@ -16,29 +16,21 @@ struct APIKeyRoutes: Sendable {
         table.mount(.createKey, self.create)
         table.mount(.listKeys, self.list)
         table.mount(.getKey, self.get)
+        table.mount(.updateKey, self.update)
+        table.mount(.rotateKey, self.rotate)
         table.mount(.revokeKey, self.revoke)
+    }
+
+    private var office: APIKeyOffice {
+        APIKeyOffice(keys: self.keys, rotations: KeyRotationStore(database: self.database), audit: self.audit)
     }
 
     private func create(_ request: Request, _ context: CallerContext) async throws -> Response {
         let body = try await request.jsonBody()
-        let maker = context.principal
-        let new = try NewAPIKey(body.value, maker: maker, now: Date())
-        let origin = AuditOrigin(context)
+        let new = try APIKeySettings(body.value, maker: context.principal, now: Date())
         return try await self.idempotency.perform(request, context, body: body.bytes) { transaction in
-            if case .key(let parent, _) = maker.subject {
-                guard let bounds = try self.keys.bounds(of: parent, in: maker.organizationID, transaction) else { throw Credential.refused }
-                try new.checkWithin(expiresAt: bounds.expiresAt, rateLimit: bounds.rateLimit)
-            }
             let material = try APIKeyMaterial(self.format)
-            guard let key = try self.keys.insert(new, material, by: maker, transaction) else {
-                throw Problem(.internal, "The key was not stored.")
-            }
-            let details: JSONValue = [
-                "name": .string(key.name), "prefix": .string(key.prefix), "role": .string(key.rights.role.rawValue),
-                "scopes": .array(key.rights.scopes.map(\.rawValue).sorted().map(JSONValue.string)),
-            ]
-            let change = AuditChange(action: "key.created", target: "key:\(key.id)", details: details)
-            try self.audit.record(change, by: origin, in: maker.organizationID, transaction)
+            let key = try self.office.make(new, material, by: context, transaction)
             return try .json(APIKeyResponse(stored: key, key: material.key), status: 201)
         }
     }
@@ -55,19 +47,30 @@ struct APIKeyRoutes: Sendable {
         return try .json(APIKeyResponse(stored: key))
     }
 
+    private func update(_ request: Request, _ context: CallerContext) async throws -> Response {
+        let id: APIKeyID = try context.id()
+        let body = try await request.jsonBody()
+        let key = try await self.database.transaction { transaction in
+            try self.office.change(id, body.value, by: context, transaction)
+        }
+        return try .json(APIKeyResponse(stored: key))
+    }
+
+    private func rotate(_ request: Request, _ context: CallerContext) async throws -> Response {
+        let id: APIKeyID = try context.id()
+        let body = try await request.jsonBody()
+        let rotation = try KeyRotation(body.value)
+        return try await self.idempotency.perform(request, context, body: body.bytes) { transaction in
+            let material = try APIKeyMaterial(self.format)
+            let key = try self.office.rotate(id, to: material, rotation, by: context, transaction)
+            return try .json(APIKeyResponse(stored: key, key: material.key), status: 201)
+        }
+    }
+
     /// Ends the key and every key that it made. 204 also for one that is revoked already.
     private func revoke(_ request: Request, _ context: CallerContext) async throws -> Response {
         let id: APIKeyID = try context.id()
-        let organization = context.organizationID
-        let origin = AuditOrigin(context)
-        try await self.database.transaction { transaction in
-            guard let family = try self.keys.revoke(id, in: organization, transaction) else { throw Problem.notFound }
-            for revoked in family {
-                try Revocation.announce(.key(organization, revoked), in: transaction)
-                let change = AuditChange(action: "key.revoked", target: "key:\(revoked)", details: ["asked": .string("key:\(id)")])
-                try self.audit.record(change, by: origin, in: organization, transaction)
-            }
-        }
+        try await self.database.transaction { transaction in try self.office.revoke(id, by: context, transaction) }
         return .noContent
     }
 }

@@ -4,18 +4,24 @@ import Models
 import ServiceLifecycle
 import Synchronization
 
-/// Collects which keys were used and writes it in batches: `last_used_at` may lag by a flush, and never costs a request a write.
+/// Collects which keys were used, and from where, and writes it in batches: `last_used_…` may lag by a flush, and never costs a request a write.
 final class LastUsed: Service {
     private struct Key: Hashable {
         var organization: OrganizationID
         var id: APIKeyID
     }
 
+    private struct Use {
+        var at: ContinuousClock.Instant
+        var address: String?
+        var agent: String?
+    }
+
     /// Keys noted between two flushes; more wait for their next request.
     private static let capacity = 100_000
     private static let interval: Duration = .seconds(5)
 
-    private let noted = Mutex<[Key: ContinuousClock.Instant]>([:])
+    private let noted = Mutex<[Key: Use]>([:])
     private let store: APIKeyStore
     private let logger: Logger
 
@@ -24,11 +30,12 @@ final class LastUsed: Service {
         self.logger = logger
     }
 
-    func note(_ id: APIKeyID, of organization: OrganizationID) {
+    func note(_ id: APIKeyID, of organization: OrganizationID, address: String?, agent: String?) {
         let key = Key(organization: organization, id: id)
+        let use = Use(at: .now, address: address, agent: agent.map(Visitor.cut))
         self.noted.withLock { noted in
             guard noted.count < Self.capacity || noted[key] != nil else { return }
-            noted[key] = .now
+            noted[key] = use
         }
     }
 
@@ -43,7 +50,7 @@ final class LastUsed: Service {
         await self.flushOrKeep()
     }
 
-    private func flushOrKeep() async {
+    func flushOrKeep() async {
         do {
             try await self.flush()
         } catch is CancellationError {
@@ -61,8 +68,14 @@ final class LastUsed: Service {
         }
         guard !batch.isEmpty else { return }
         let now = ContinuousClock.now
-        let uses = batch.map { key, at in
-            APIKeyUse(organization: key.organization, id: key.id, secondsAgo: (now - at) / .seconds(1))
+        let uses = batch.map { key, use in
+            APIKeyUse(
+                organization: key.organization,
+                id: key.id,
+                secondsAgo: (now - use.at) / .seconds(1),
+                address: use.address,
+                agent: use.agent
+            )
         }
         do {
             try await self.store.recordUses(uses)
@@ -78,4 +91,6 @@ struct APIKeyUse: Sendable {
     var organization: OrganizationID
     var id: APIKeyID
     var secondsAgo: Double
+    var address: String?
+    var agent: String?
 }

@@ -4,9 +4,17 @@ import ServiceKit
 
 struct AuditRoutes: Sendable {
     let store: AuditStore
+    let reader: AuditReader
 
     func mount(on table: RouteTable) {
+        table.mount(.listAuditLogs, self.list)
         table.mountInternal(.recordAudit, self.record)
+    }
+
+    private func list(_ request: Request, _ context: CallerContext) async throws -> Response {
+        let page = try request.page(alsoAllowing: AuditFilter.names)
+        let items = try await self.reader.list(try AuditFilter(request), page, in: context.organizationID)
+        return try .json(Page(fetched: items, request: page, id: \.position))
     }
 
     private func record(_ request: Request, _ context: PeerContext) async throws -> Response {

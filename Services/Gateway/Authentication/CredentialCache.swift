@@ -1,4 +1,5 @@
 import Models
+import ServiceKit
 import Synchronization
 
 /// Whom a token or key stands for, as the database told.
@@ -6,8 +7,25 @@ struct KnownCredential: Sendable, Equatable {
     var principal: Principal
     /// What each of its requests is counted against.
     var limits: [Limit]
-    /// What must be taken back for this to be forgotten.
+    /// What must be taken back for this to be forgotten: the credential's own tags and those of the keys above it.
     var tags: [CredentialTag]
+    /// Lists of networks, of the key and of the keys above it: a request must come from within each. None: from anywhere.
+    var allowed: [[AddressRange]] = []
+
+    /// - Throws: 403 for a request from an address that the key, or one above it, is not allowed to be used from.
+    func admits(address: String?) throws(Problem) {
+        guard !self.allowed.isEmpty else { return }
+        guard let address, self.allowed.allSatisfy({ list in list.contains { $0.contains(address) } }) else { throw Self.wrongAddress }
+    }
+
+    private static let wrongAddress = Problem(.forbidden, "This API key may not be used from this address.")
+}
+
+/// A key above another one (it made it, or made its maker) that has a limit of its own.
+struct LimitedAncestor: Sendable, Equatable {
+    var id: APIKeyID
+    /// Its own units an hour.
+    var limit: Int64
 }
 
 /// What a revocation names.

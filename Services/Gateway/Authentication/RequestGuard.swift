@@ -10,13 +10,17 @@ struct RequestGuard: Sendable {
     let lastUsed: LastUsed
 
     /// nil where the request shows no credential. What the limits have to say becomes headers of the answer, also of a refusal.
-    /// - Throws: 401, 429, 503 problems.
+    /// - Throws: 401, 403, 429, 503 problems.
     func admit(_ request: Request, _ context: BaseContext, _ route: Route) async throws -> Principal? {
         guard let known = try await self.identify(request, context) else {
             if route.access == .anyone { try await self.admitStranger(context, route) }
             return nil
         }
-        if case .key(let key, _) = known.principal.subject { self.lastUsed.note(key, of: known.principal.organizationID) }
+        context.note(principal: known.principal)
+        try known.admits(address: context.clientAddress)
+        if case .key(let key, _) = known.principal.subject {
+            self.lastUsed.note(key, of: known.principal.organizationID, address: context.clientAddress, agent: request.headers[.userAgent])
+        }
         try await self.charge(route.cost, known.limits, context)
         return known.principal
     }

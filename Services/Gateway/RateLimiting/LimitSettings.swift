@@ -65,11 +65,22 @@ struct LimitSettings: Sendable {
     }
 
     /// - own: the key's own limit an hour, which can only lower its tier's.
-    func limits(ofKey id: APIKeyID, own: Int64?, in organization: OrganizationID, _ tier: Tier) -> [Limit] {
+    /// - above: keys that made it or its makers, with limits of their own: what their descendants use counts for them too.
+    func limits(
+        ofKey id: APIKeyID,
+        own: Int64?,
+        above: [LimitedAncestor] = [],
+        in organization: OrganizationID,
+        _ tier: Tier
+    ) -> [Limit] {
         let key = LimitSubject.key(organization, id)
         let hour = min(self.hour[tier], own ?? .max)
         var limits = [Limit(subject: key, policy: .hour, units: hour)]
         if self.burst[tier] < hour { limits.append(Limit(subject: key, policy: .burst, units: self.burst[tier])) }
+        for ancestor in above {
+            let units = min(self.hour[tier], ancestor.limit)
+            limits.append(Limit(subject: .key(organization, ancestor.id), policy: .hour, units: units))
+        }
         limits.append(Limit(subject: .organization(organization), policy: .organization, units: self.organization[tier]))
         if self.trial[tier] > 0 { limits.append(Limit(subject: key, policy: .hourTrial, units: min(self.trial[tier], own ?? .max))) }
         return self.marked(limits)

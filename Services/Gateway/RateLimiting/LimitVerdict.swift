@@ -29,7 +29,7 @@ struct LimitVerdict: Sendable, Equatable {
             .quotaExceeded,
             "Used up: \(texts.joined(separator: ", ")). Come back in \(wait) \(wait == 1 ? "second" : "seconds").",
             retryAfter: Int(wait),
-            violatedPolicies: self.violated.map(\.rawValue)
+            violatedPolicies: LimitPolicy.allCases.filter(self.violated.contains).map(\.rawValue)
         )
     }
 
@@ -45,8 +45,21 @@ struct LimitVerdict: Sendable, Equatable {
 /// Writes both families of rate-limit headers: the fields of draft-ietf-httpapi-ratelimit-headers-10, with every enforced limit, and the common
 /// `X-RateLimit-…` of the limit that stands first, whose `Reset` is in Unix seconds.
 enum RateLimitHeaders {
+    /// Of limits under one policy, those of a key and of the keys above it, the one that leaves least.
+    private static func tightest(_ standings: [Standing]) -> [Standing] {
+        var kept: [Standing] = []
+        for standing in standings where standing.limit.isEnforced {
+            if let place = kept.firstIndex(where: { $0.limit.policy == standing.limit.policy }) {
+                if standing.remaining < kept[place].remaining { kept[place] = standing }
+            } else {
+                kept.append(standing)
+            }
+        }
+        return kept
+    }
+
     static func fields(_ standings: [Standing]) -> [(HTTPField.Name, String)] {
-        let enforced = standings.filter(\.limit.isEnforced)
+        let enforced = self.tightest(standings)
         guard let first = enforced.first else { return [] }
         var policies = ""
         var rests = ""

@@ -57,8 +57,13 @@ struct Visitor: Sendable {
 
     init(_ request: Request, _ context: BaseContext) {
         self.address = context.clientAddress
-        self.agent = request.headers[.userAgent].map { String($0.prefix(Self.agentLength)) }
+        self.agent = request.headers[.userAgent].map(Self.cut)
         self.requestID = context.requestID
+    }
+
+    /// An agent's text, no longer than is kept.
+    static func cut(_ agent: String) -> String {
+        agent.utf8.count <= self.agentLength ? agent : String(agent.prefix(self.agentLength))
     }
 
     func origin(_ user: UserID) -> AuditOrigin {

@@ -41,15 +41,33 @@ struct ConnectionHealth: Sendable {
             for: organization,
             in: transaction
         )
+        try outbox.auditSystem(
+            "integration.needs_attention",
+            target: "integration:\(id)",
+            details: ["before": ["status": "enabled"], "after": ["status": "needs_attention"], "reason": .string(reason)],
+            for: organization,
+            in: transaction
+        )
     }
 
     /// A passed test clears what a refusal had set.
     func recovered(_ id: IntegrationID, in organization: OrganizationID) async throws {
-        try await self.database.write(
-            """
-            UPDATE integrations SET status = 'enabled', status_reason = NULL, updated_at = now()
-            WHERE organization_id = \(organization) AND id = \(id) AND status = 'needs_attention' AND deleted_at IS NULL
-            """
-        )
+        let outbox = self.outbox
+        try await self.database.transaction { transaction in
+            let recovered = try transaction.write(
+                """
+                UPDATE integrations SET status = 'enabled', status_reason = NULL, updated_at = now()
+                WHERE organization_id = \(organization) AND id = \(id) AND status = 'needs_attention' AND deleted_at IS NULL
+                """
+            )
+            guard recovered > 0 else { return }
+            try outbox.auditSystem(
+                "integration.recovered",
+                target: "integration:\(id)",
+                details: ["before": ["status": "needs_attention"], "after": ["status": "enabled"]],
+                for: organization,
+                in: transaction
+            )
+        }
     }
 }

@@ -1,5 +1,6 @@
 import Database
 import Models
+import ServiceKit
 
 /// What is written when an attempt is over.
 struct DeliverySettlement: Sendable {
@@ -51,7 +52,16 @@ extension DeliveryQueue {
         guard settlement.step == .gone else { return try await self.database.write(settlement.query) > 0 }
         let delivery = settlement.delivery
         return try await self.database.transaction { transaction in
-            _ = try SubscriptionStore.end(delivery.subscriptionID, in: delivery.organizationID, because: .gone, transaction)
+            let didEnd = try SubscriptionStore.end(delivery.subscriptionID, in: delivery.organizationID, because: .gone, transaction)
+            if didEnd {
+                try Outbox(service: .webhooks, database: self.database).auditSystem(
+                    "subscription.ended",
+                    target: "subscription:\(delivery.subscriptionID)",
+                    details: ["reason": "gone"],
+                    for: delivery.organizationID,
+                    in: transaction
+                )
+            }
             return try transaction.write(settlement.query) > 0
         }
     }

@@ -1,10 +1,25 @@
 extension RouteCatalogue {
-    package static let gateway: [Route] = accounts + keys + audit
+    package static let gateway: [Route] = accounts + keys + audit + usage
 
-    private static let audit: [Route] = [.recordAudit]
+    private static let audit: [Route] = [.listAuditLogs, .recordAudit]
+    private static let usage: [Route] = [.usageAnalytics]
 }
 
 extension Route {
+    package static let listAuditLogs = Route(
+        .get,
+        "/api/v1/admin/audit-logs",
+        .gateway,
+        .member(.admin, .auditRead),
+        "Security-relevant changes"
+    )
+    package static let usageAnalytics = Route(
+        .get,
+        "/api/v1/admin/api/usage-analytics",
+        .gateway,
+        .member(.admin, .organizationRead),
+        "Requests, errors and latency of the organization"
+    )
     package static let recordAudit = Route(
         .post,
         "/internal/audit",

@@ -14,21 +14,41 @@ package struct AddressRange: Sendable, Equatable {
         guard parts.count <= 2, let bytes = Self.parse(String(parts[0])) else { return nil }
         var length = bytes.count * 8
         if parts.count == 2 {
-            guard let given = Int(parts[1]), (0...length).contains(given) else { return nil }
-            length = given
+            // A network of IPv4 addresses in IPv6 form (`::ffff:10.0.0.0/104`) counts its bits from the IPv6 address's first.
+            let skipped = length == 32 && parts[0].contains(":") ? 96 : 0
+            guard let given = Int(parts[1]), (skipped...length + skipped).contains(given) else { return nil }
+            length = given - skipped
         }
-        self.bytes = bytes
+        self.bytes = bytes.indices.map { bytes[$0] & Self.mask(length, byte: $0) }
         self.prefixLength = length
     }
 
+    /// In CIDR form, bits behind the prefix as zeros: `10.0.0.0/8`, `192.0.2.7/32`, `2001:db8::/32`.
+    package var text: String {
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        let family = self.bytes.count == 4 ? AF_INET : AF_INET6
+        guard inet_ntop(family, self.bytes, &text, socklen_t(text.count)) != nil else { preconditionFailure("an address has a text") }
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) + "/\(self.prefixLength)"
+    }
+
+    /// True where every address of the other range lies in this one.
+    package func contains(_ other: AddressRange) -> Bool {
+        other.prefixLength >= self.prefixLength && self.contains(other.bytes)
+    }
+
     package func contains(_ address: String) -> Bool {
-        guard let other = Self.parse(address), other.count == self.bytes.count else { return false }
-        for index in 0..<self.bytes.count {
-            let bits = min(8, max(0, self.prefixLength - index * 8))
-            let mask = bits == 0 ? 0 : UInt8.max << UInt8(8 - bits)
-            if self.bytes[index] & mask != other[index] & mask { return false }
-        }
-        return true
+        Self.parse(address).map { self.contains($0) } ?? false
+    }
+
+    private func contains(_ other: [UInt8]) -> Bool {
+        guard other.count == self.bytes.count else { return false }
+        return self.bytes.indices.allSatisfy { self.bytes[$0] == other[$0] & Self.mask(self.prefixLength, byte: $0) }
+    }
+
+    /// Which bits of that byte a prefix of this length covers.
+    private static func mask(_ length: Int, byte: Int) -> UInt8 {
+        let bits = min(8, max(0, length - byte * 8))
+        return bits == 0 ? 0 : UInt8.max << UInt8(8 - bits)
     }
 
     /// Network byte order; an IPv4 address written as IPv6 (`::ffff:1.2.3.4`) is read as IPv4.

@@ -11,6 +11,7 @@ struct AccessLog: Sendable {
     let request: Request
     let context: BaseContext
     let start: ContinuousClock.Instant
+    var observer: RouteTable.Observer?
 
     /// Bodies up to this size are handed to the socket in one write with the head, and logged then; wrapping them would cost three writes.
     private static let atOnce = 64 << 10
@@ -45,6 +46,8 @@ struct AccessLog: Sendable {
             dimensions: [("method", self.methodLabel), ("route", template), ("status", "\(status.code / 100)xx")]
         ).record(duration: duration)
 
+        let isOperation = OperationsRoutes.paths.contains(self.request.uri.path)
+        if let observer, !isOperation, notes.caller == nil { observer(self.observed(notes, status, duration, bytes)) }
         var metadata: Logger.Metadata = [
             "method": "\(self.request.method.rawValue)",
             // Without the query: it may carry tokens of callback routes.
@@ -62,9 +65,25 @@ struct AccessLog: Sendable {
         if let caller = notes.caller { metadata["caller"] = "\(caller.rawValue)" }
         if !isComplete { metadata["aborted"] = "true" }
         self.context.logger.log(
-            level: OperationsRoutes.paths.contains(self.request.uri.path) ? .debug : .info,
+            level: isOperation ? .debug : .info,
             "request",
             metadata: metadata
+        )
+    }
+
+    private func observed(_ notes: RequestNotes.Values, _ status: HTTPResponse.Status, _ duration: Duration, _ bytes: Int)
+        -> ObservedRequest
+    {
+        ObservedRequest(
+            route: notes.route,
+            principal: notes.principal,
+            status: status.code,
+            duration: duration,
+            requestBytes: self.request.headers[.contentLength].flatMap { Int64($0) },
+            responseBytes: Int64(bytes),
+            clientAddress: self.context.clientAddress,
+            agent: self.request.headers[.userAgent],
+            requestID: self.context.requestID
         )
     }
 

@@ -15,6 +15,7 @@ struct RequestPipeline: HTTPResponder {
     private let authenticator: RouteTable.Authenticator?
     private let doorman: RouteTable.Doorman?
     private let fallback: RouteTable.Fallback?
+    private let observer: RouteTable.Observer?
     private let access: AccessCheck
     private let operations: OperationsRoutes
     private let trustedProxies: [AddressRange]
@@ -27,6 +28,7 @@ struct RequestPipeline: HTTPResponder {
         self.authenticator = mounted.authenticator
         self.doorman = mounted.doorman
         self.fallback = mounted.fallback
+        self.observer = mounted.observer
         self.access = access
         self.operations = operations
         self.trustedProxies = trustedProxies
@@ -51,7 +53,7 @@ struct RequestPipeline: HTTPResponder {
             await RequestScope.$current.withValue(scope) { await self.answer(request, served) }
         }
         self.finish(&response, request, context)
-        return AccessLog(request: request, context: context, start: start).attach(to: response)
+        return AccessLog(request: request, context: context, start: start, observer: self.observer).attach(to: response)
     }
 
     private func answer(_ request: Request, _ context: BaseContext) async -> Response {

@@ -14,12 +14,14 @@ package struct RouteTable: Sendable {
     typealias Authenticator = @Sendable (Request, BaseContext, Route) async throws -> Principal?
     typealias Doorman = @Sendable (BaseContext, Route) async throws -> Void
     typealias Fallback = @Sendable (Request, BaseContext) async throws -> Response
+    package typealias Observer = @Sendable (ObservedRequest) -> Void
 
     private struct State {
         var handlers: [Route: Handler] = [:]
         var authenticator: Authenticator?
         var doorman: Doorman?
         var fallback: Fallback?
+        var observer: Observer?
     }
 
     private final class Storage: Sendable {
@@ -68,6 +70,13 @@ package struct RouteTable: Sendable {
         self.storage.state.withLock { $0.fallback = handler }
     }
 
+    /// The gateway counts and logs every request at its end, own and forwarded ones, except those of the house itself (operations, other
+    /// processes). The observer is called on the way of the request: it must neither wait nor do much.
+    package func observe(_ observer: @escaping Observer) {
+        precondition(self.service == .gateway, "only the gateway sees every request of a client")
+        self.storage.state.withLock { $0.observer = observer }
+    }
+
     /// Routes of the catalogue that this service owns and has not mounted.
     package var unmounted: [Route] {
         let mounted = self.storage.state.withLock { Set($0.handlers.keys) }
@@ -81,7 +90,24 @@ package struct RouteTable: Sendable {
         precondition(isNew, "\(route.name) is mounted twice")
     }
 
-    var mounted: (handlers: [Route: Handler], authenticator: Authenticator?, doorman: Doorman?, fallback: Fallback?) {
-        self.storage.state.withLock { ($0.handlers, $0.authenticator, $0.doorman, $0.fallback) }
+    /// What was mounted, for the pipeline.
+    struct Mounted {
+        var handlers: [Route: Handler]
+        var authenticator: Authenticator?
+        var doorman: Doorman?
+        var fallback: Fallback?
+        var observer: Observer?
+    }
+
+    var mounted: Mounted {
+        self.storage.state.withLock { state in
+            Mounted(
+                handlers: state.handlers,
+                authenticator: state.authenticator,
+                doorman: state.doorman,
+                fallback: state.fallback,
+                observer: state.observer
+            )
+        }
     }
 }

@@ -64,6 +64,17 @@ struct FrontServices: Service {
     }
 }
 
+/// What an assembly still does when HTTP and workers have stopped.
+struct ClosingService: Service {
+    let closing: @Sendable () async -> Void
+
+    func run() async throws {
+        // Cancellation ends the wait as shutdown does.
+        try? await gracefulShutdown()
+        await self.closing()
+    }
+}
+
 /// Closes the outgoing clients after everything that calls through them has stopped.
 struct ClientsService: Service {
     let house: House

@@ -79,14 +79,18 @@ package struct Assembly: Sendable {
     package var workers: [Worker]
     /// Checked by `/readyz` besides database and migrations.
     package var readiness: [ReadinessCheck]
+    /// Runs once HTTP and all workers have stopped, while the database is still there: what was gathered until the last request is written.
+    package var closing: @Sendable () async -> Void
 
     package init(
         workers: [Worker] = [],
         readiness: [ReadinessCheck] = [],
+        closing: @escaping @Sendable () async -> Void = {},
         mount: @escaping @Sendable (RouteTable) throws -> Void
     ) {
         self.workers = workers
         self.readiness = readiness
+        self.closing = closing
         self.mount = mount
     }
 

@@ -22,6 +22,7 @@ struct HouseProcess {
             services: [
                 .init(service: self.house.database, serviceName: "database"),
                 .init(service: ClientsService(house: self.house), serviceName: "clients"),
+                .init(service: ClosingService(closing: self.assembly.closing), serviceName: "closing"),
                 .init(
                     service: SchemaGate(database: self.house.database, migrator: self.migrator, gate: gate, logger: logger),
                     serviceName: "schema"

@@ -18,12 +18,14 @@ package enum ServiceMain {
         (file: "S0001_foundation.sql", bytes: PackageResources.S0001_foundation_sql)
     ]
 
-    /// The whole life of a process: `migrate` as first argument migrates and ends; otherwise configuration → logging → metrics → database →
-    /// routes and workers → migration check → serve until SIGTERM or SIGINT → exit code. `build` runs before the database does.
+    /// The whole life of a process: `migrate` as first argument migrates and ends, one of `commands` is carried out and ends; otherwise
+    /// configuration → logging → metrics → database → routes and workers → migration check → serve until SIGTERM or SIGINT → exit code.
+    /// `build` runs before the database does.
     package static func run<Configuration: ServiceConfiguration>(
         _ service: ServiceName,
         migrations: [(file: String, bytes: [UInt8])],
         configuration: Configuration.Type,
+        commands: [OperatorCommand] = [],
         build: @escaping @Sendable (House, Configuration) async throws -> Assembly
     ) async -> Never {
         // Before any socket: a peer that hangs up must be an error of one call, not the end of the process (signal(7)).
@@ -34,7 +36,9 @@ package enum ServiceMain {
             switch arguments.first {
             case nil: try await self.serve(service, try self.parse(migrations), configuration, build)
             case "migrate" where arguments.count == 1: try await self.migrate(service, try self.parse(migrations))
-            default: throw UsageError()
+            case let name?:
+                guard let command = commands.first(where: { $0.name == name }) else { throw UsageError(commands: commands) }
+                try await self.carryOut(command, Array(arguments.dropFirst()), service, try self.parse(migrations), configuration)
             }
             exit(0)
         } catch {
@@ -44,7 +48,31 @@ package enum ServiceMain {
     }
 
     private struct UsageError: Error, CustomStringConvertible {
-        var description: String { "The only argument is `migrate`; without it the process serves." }
+        var commands: [OperatorCommand]
+
+        var description: String {
+            let known = [("migrate", "bring the schema up to date")] + self.commands.map { ($0.name, $0.summary) }
+            let width = known.map(\.0.count).max() ?? 0
+            let lines = known.map { name, summary in "  \(name)\(String(repeating: " ", count: width - name.count))  \(summary)" }
+            return "Without an argument the process serves. The first argument may be:\n" + lines.joined(separator: "\n")
+        }
+    }
+
+    /// With the process's own environment and runtime role; the schema must fit, as for serving.
+    private static func carryOut<Configuration: ServiceConfiguration>(
+        _ command: OperatorCommand,
+        _ arguments: [String],
+        _ service: ServiceName,
+        _ migrations: [Migration],
+        _ type: Configuration.Type
+    ) async throws {
+        let work = try command.parse(arguments)
+        let reader = SettingsReader(environment: ProcessInfo.processInfo.environment)
+        let (configuration, _, keyRing) = try self.configure(service, type, reader)
+        let logger = self.bootstrapLogging(service, max(configuration.logLevel, .warning))
+        let database = Postgres(configuration.database, logger: logger)
+        try SchemaGate.check(try await Migrator(migrations, schema: service.rawValue, logger: logger).state(database), logger)
+        try await work(OperatorContext(database: database, keyRing: keyRing))
     }
 
     private static func parse(_ migrations: [(file: String, bytes: [UInt8])]) throws -> [Migration] {
