@@ -8,8 +8,7 @@ struct Gateway: Sendable {
     let cache: CredentialCache
     private let security: SecurityHeaders
     private let guardian: RequestGuard
-    private let accounts: AccountRoutes
-    private let sessions: SessionRoutes
+    private let accounts: AccountParts
     private let keys: APIKeyRoutes
     private let audit: AuditRoutes
     private let proxy: ReverseProxy
@@ -19,11 +18,10 @@ struct Gateway: Sendable {
     init(_ house: House, _ configuration: GatewayConfiguration) throws {
         let database = house.database
         let auditStore = AuditStore(database: database)
-        let accountStore = AccountStore(database: database)
         let keyStore = APIKeyStore(database: database)
         let sessionStore = SessionStore(
             database: database,
-            accounts: accountStore,
+            accounts: AccountStore(database: database),
             audit: auditStore,
             accessSeconds: configuration.accessTokenSeconds,
             refreshSeconds: configuration.refreshTokenSeconds
@@ -33,20 +31,26 @@ struct Gateway: Sendable {
         let lastUsed = LastUsed(store: keyStore, logger: house.logger)
         let limits = TierLimits(standard: Int64(configuration.defaultRateLimit), premium: Int64(configuration.premiumRateLimit))
         self.security = SecurityHeaders(publicURL: house.configuration.publicURL)
+        let sessionUses = SessionUses(store: sessionStore, logger: house.logger)
+        let authenticator = Authenticator(
+            cache: cache,
+            store: CredentialStore(database: database, limits: limits),
+            sessionUses: sessionUses
+        )
         self.guardian = RequestGuard(
-            authenticator: Authenticator(cache: cache, store: CredentialStore(database: database, limits: limits)),
+            authenticator: authenticator,
             limiter: RateLimiter(store: RateLimitStore(database: database)),
             lastUsed: lastUsed
         )
-        self.accounts = AccountRoutes(
-            database: database,
-            accounts: accountStore,
-            sessions: sessionStore,
+        self.accounts = try AccountParts(
+            house,
+            way: configuration.mail.way(in: house.configuration.environment, publicURL: house.configuration.publicURL),
             audit: auditStore,
-            security: self.security,
-            logger: house.logger
+            sessions: sessionStore,
+            sessionUses: sessionUses,
+            authenticator: authenticator,
+            security: self.security
         )
-        self.sessions = SessionRoutes(sessions: sessionStore, security: self.security)
         self.keys = APIKeyRoutes(
             database: database,
             keys: keyStore,
@@ -62,11 +66,12 @@ struct Gateway: Sendable {
             maximumRequestBytes: configuration.maximumRequestBytes,
             client: house.client
         )
-        self.workers = [
-            ("revocation_feed", try RevocationFeed(database: database, cache: cache, logger: house.logger)),
-            ("key_uses", lastUsed),
-            ("sweeper", Sweeper(database: database, logger: house.logger)),
-        ]
+        self.workers =
+            [
+                ("revocation_feed", try RevocationFeed(database: database, cache: cache, logger: house.logger)),
+                ("key_uses", lastUsed),
+                ("sweeper", Sweeper(database: database, logger: house.logger)),
+            ] + self.accounts.workers
     }
 
     func assembly() -> Assembly {
@@ -76,7 +81,6 @@ struct Gateway: Sendable {
                 return try await self.guardian.admit(request, context, route)
             }
             self.accounts.mount(on: table)
-            self.sessions.mount(on: table)
             self.keys.mount(on: table)
             self.audit.mount(on: table)
             table.fallback(self.proxy.handle)

@@ -8,6 +8,12 @@ struct KnownCredential: Sendable, Equatable {
     var quota: Quota?
     /// What must be taken back for this to be forgotten.
     var tags: [CredentialTag]
+
+    /// The session that a member's token belongs to.
+    var session: SessionKey? {
+        for case .session(let organization, let id) in self.tags { return SessionKey(organization: organization, session: id) }
+        return nil
+    }
 }
 
 /// What a revocation names.
