@@ -12,6 +12,8 @@ struct Gateway: Sendable {
     private let keys: APIKeyRoutes
     private let audit: AuditRoutes
     private let proxy: ReverseProxy
+    /// Mail to members.
+    var mails: MailQueue { self.accounts.mails }
     /// What runs beside the server.
     let workers: [(name: String, service: any Service)]
 

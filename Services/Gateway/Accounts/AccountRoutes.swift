@@ -39,6 +39,7 @@ struct AccountRoutes: Sendable {
             guard let user = try self.accounts.create(new, transaction) else {
                 throw Problem(.conflict, "There is an account with this email address.")
             }
+            try self.signIn.passwords.remember(ClientNetwork(visitor.address), of: user, transaction)
             let organization = try self.organizations.create(organizationName, owner: user, by: visitor.origin(user), transaction)
             try self.emails.send(to: user, at: email, transaction)
             return try self.signIn.open(tokens, for: user, in: organization, visitor, transaction)

@@ -5,8 +5,8 @@ import Foundation
 struct MailMessage: Sendable {
     /// What readers see beside the sender's address.
     static let senderName = "Switchboard"
-    /// Bytes of text in one encoded word: 45 bytes are 60 characters of base64, and the word stays within the 75 of RFC 2047 section 2.
-    private static let wordBytes = 45
+    /// Bytes of text in one encoded word: 39 bytes are 52 characters of base64, so that word and header name stay within the 76 of RFC 2047.
+    private static let wordBytes = 39
 
     let bytes: [UInt8]
 

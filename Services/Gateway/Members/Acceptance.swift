@@ -52,6 +52,7 @@ struct Acceptance: Sendable {
             try self.organizations.lockMembers(of: invitation.organization, transaction)
             guard try self.invitations.use(invitation, transaction) else { throw TokenPurpose.refused }
             let user = try self.user(person, transaction)
+            try self.signIn.passwords.remember(ClientNetwork(visitor.address), of: user, transaction)
             try self.join(user, invitation, visitor, transaction)
             return try self.signIn.open(tokens, for: user, in: invitation.organization, visitor, transaction)
         }
