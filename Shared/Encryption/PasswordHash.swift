@@ -2,7 +2,7 @@ import Foundation
 package import Models
 
 /// Passwords by scrypt (RFC 7914), with parameters and salt in the hash: `$scrypt$ln=14,r=8,p=5$<salt>$<hash>`, both in base64 without padding
-/// (the PHC string format). A check takes about a tenth of a second and 16 MiB: two run at once, on threads of their own, first come first
+/// (the PHC string format). A check takes a tenth or two of a second and 16 MiB: two run at once, on threads of their own, first come first
 /// served, and beyond 64 waiting a ``Problem`` of kind `unavailable` is thrown. Hashes of other parameters are still read (128 MiB for those of
 /// `ln=17,r=8,p=1`) and ask for a new one.
 ///

@@ -146,6 +146,7 @@ import Transport
         (["MAIL_SMTP_USERNAME": "u"], "MAIL_SMTP_PASSWORD"),
         (["MAIL_FROM": "Somebody <a@example.com>"], "MAIL_FROM"),
         (["MAIL_SMTP_SECURITY": "ssl"], "MAIL_SMTP_SECURITY"),
+        (["MAIL_SMTP_SECURITY": "none", "MAIL_SMTP_USERNAME": "u", "MAIL_SMTP_PASSWORD": "p"], "MAIL_SMTP_SECURITY"),
     ])
     func halfASettingIsNoSetting(_ variables: [String: String], _ named: String) async throws {
         try await withDatabase(.gateway, migrations: []) { database in

@@ -90,14 +90,19 @@ extension TestGateway {
 
     /// Takes what wrong passwords from these addresses would take, without the time that their hashing takes.
     func guess(_ email: String, from addresses: [String], tries: Int) async throws {
-        let key = Self.environment(self.database, Settings())["ENCRYPTION_KEY"] ?? ""
-        let budgets = try AttemptBudgets(keyRing: try KeyRing(current: Secret(key), previous: [], development: true))
-        let attempts = AttemptStore(database: self.database.runtime)
+        let budgets = try self.budgets()
         for address in addresses {
             for _ in 0..<tries {
-                try await attempts.charge(try budgets.signIn(to: email, from: ClientNetwork(address), isKnown: false))
+                try await self.attempts.charge(try budgets.signIn(to: email, from: ClientNetwork(address), isKnown: false))
             }
         }
+    }
+
+    var attempts: AttemptStore { AttemptStore(database: self.database.runtime) }
+
+    func budgets() throws -> AttemptBudgets {
+        let key = Self.environment(self.database, Settings())["ENCRYPTION_KEY"] ?? ""
+        return try AttemptBudgets(keyRing: try KeyRing(current: Secret(key), previous: [], development: true))
     }
 
     /// The token that such a mail holds.

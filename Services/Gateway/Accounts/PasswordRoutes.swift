@@ -61,9 +61,10 @@ struct PasswordRoutes: Sendable {
         try reader.finish()
         let visitor = Visitor(request, context)
         try await self.attempts.charge([try self.budgets.of(.resetRequest, ClientNetwork(visitor.address).text)])
-        let budget = try self.budgets.of(.mail, "reset|\(email.lowercased())")
         try await self.database.transaction { transaction in
-            guard try self.attempts.take([budget], transaction), let user = try self.accounts.user(with: email, transaction) else { return }
+            let user = try self.accounts.user(with: email, transaction)
+            let budget = try self.budgets.of(.mail, "reset|\((user?.email ?? email).lowercased())")
+            guard try self.attempts.take([budget], transaction), let user else { return }
             let token = try self.tokens.issue(.resetPassword, for: user.id, at: user.email, transaction)
             try self.mails.add(self.texts.reset(of: user.email, token), transaction)
         }

@@ -34,6 +34,9 @@ struct MailSettings: Sendable {
         if let from = self.from, EmailAddress.normalized(from) != from || !from.utf8.allSatisfy({ $0 < 0x80 }) {
             reader.fault("MAIL_FROM", "must be a plain mail address, its domain in lower case")
         }
+        if self.password != nil, self.security == .none {
+            reader.fault("MAIL_SMTP_SECURITY", "must not be none with a password: it would be sent in the clear")
+        }
         guard self.host != nil else { return }
         if self.from == nil { reader.fault("MAIL_FROM", "is needed with MAIL_SMTP_HOST") }
     }

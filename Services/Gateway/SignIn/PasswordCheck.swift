@@ -28,7 +28,8 @@ struct PasswordCheck: Sendable {
         let network = ClientNetwork(visitor.address)
         return try await self.share.hold(network) {
             let record = try await self.accounts.password(of: email, near: try self.budgets.knownNetwork(network))
-            return try await self.check(password, of: email, against: record, from: network, visitor)
+            // As it is stored, where it is: Postgres may fold letters that Swift keeps apart, and each spelling would have budgets of its own.
+            return try await self.check(password, of: record?.email ?? email, against: record, from: network, visitor)
         }
     }
 
