@@ -8,8 +8,7 @@ struct Gateway: Sendable {
     let cache: CredentialCache
     private let security: SecurityHeaders
     private let guardian: RequestGuard
-    private let accounts: AccountRoutes
-    private let sessions: SessionRoutes
+    private let accounts: AccountParts
     private let keys: APIKeyRoutes
     private let audit: AuditRoutes
     private let usage: UsageRoutes
@@ -17,17 +16,18 @@ struct Gateway: Sendable {
     private let auditHeads: AuditHeadLog
     private let lastUsed: LastUsed
     private let proxy: ReverseProxy
+    /// Mail to members.
+    var mails: MailQueue { self.accounts.mails }
     /// What runs beside the server.
     let workers: [(name: String, service: any Service)]
 
     init(_ house: House, _ configuration: GatewayConfiguration) throws {
         let database = house.database
         let auditStore = AuditStore(database: database, chain: try AuditChain(house.keyRing))
-        let accountStore = AccountStore(database: database)
         let keyStore = APIKeyStore(database: database)
         let sessionStore = SessionStore(
             database: database,
-            accounts: accountStore,
+            accounts: AccountStore(database: database),
             audit: auditStore,
             accessSeconds: configuration.accessTokenSeconds,
             refreshSeconds: configuration.refreshTokenSeconds
@@ -40,21 +40,27 @@ struct Gateway: Sendable {
         let limiter = RateLimiter(store: RateLimitStore(database: database), presence: presence, logger: house.logger) { ring.yield() }
         house.metrics.collect(limiter)
         self.security = SecurityHeaders(publicURL: house.configuration.publicURL)
+        let sessionUses = SessionUses(store: sessionStore, logger: house.logger)
+        let authenticator = Authenticator(
+            cache: cache,
+            store: CredentialStore(database: database, limits: configuration.limits),
+            sessionUses: sessionUses
+        )
         self.guardian = RequestGuard(
-            authenticator: Authenticator(cache: cache, store: CredentialStore(database: database, limits: configuration.limits)),
+            authenticator: authenticator,
             limiter: limiter,
             limits: configuration.limits,
             lastUsed: lastUsed
         )
-        self.accounts = AccountRoutes(
-            database: database,
-            accounts: accountStore,
-            sessions: sessionStore,
+        self.accounts = try AccountParts(
+            house,
+            way: configuration.mail.way(in: house.configuration.environment, publicURL: house.configuration.publicURL),
             audit: auditStore,
-            security: self.security,
-            logger: house.logger
+            sessions: sessionStore,
+            sessionUses: sessionUses,
+            authenticator: authenticator,
+            security: self.security
         )
-        self.sessions = SessionRoutes(sessions: sessionStore, security: self.security)
         self.keys = APIKeyRoutes(
             database: database,
             keys: keyStore,
@@ -93,7 +99,7 @@ struct Gateway: Sendable {
             ),
             ("audit_heads", self.auditHeads),
             ("sweeper", Sweeper(database: database, logger: house.logger)),
-        ]
+        ] + self.accounts.workers
     }
 
     func assembly() -> Assembly {
@@ -115,7 +121,6 @@ struct Gateway: Sendable {
                 try await self.guardian.admitStranger(context, route)
             }
             self.accounts.mount(on: table)
-            self.sessions.mount(on: table)
             self.keys.mount(on: table)
             self.audit.mount(on: table)
             self.usage.mount(on: table)

@@ -17,6 +17,8 @@ struct GatewayConfiguration: ServiceConfiguration {
     var requestLogDays: Int
     /// `USAGE_DAYS` (400): days that the hourly sums of requests are kept.
     var usageDays: Int
+    /// `MAIL_SMTP_HOST` and what belongs to it.
+    var mail: MailSettings
 
     init(_ reader: SettingsReader) {
         self.accessTokenSeconds = reader.integer("ACCESS_TOKEN_SECONDS", default: 900, in: 60...86_400)
@@ -27,5 +29,6 @@ struct GatewayConfiguration: ServiceConfiguration {
         self.maximumRequestBytes = reader.integer("MAX_REQUEST_BYTES", default: 32 << 20, in: 1_024...(1 << 30))
         self.requestLogDays = reader.integer("REQUEST_LOG_DAYS", default: 30, in: 1...3_650)
         self.usageDays = reader.integer("USAGE_DAYS", default: 400, in: 1...3_650)
+        self.mail = MailSettings(reader)
     }
 }

@@ -1,5 +1,9 @@
 // OpenSSL 3's EVP interface.
 #pragma once
+#ifdef __linux__
+// mallopt, for the large blocks that scrypt takes.
+#include <malloc.h>
+#endif
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>

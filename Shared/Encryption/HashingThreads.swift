@@ -1,9 +1,10 @@
+import COpenSSL
 import Dispatch
 import Foundation
 import Models
 import Synchronization
 
-/// The few threads on which passwords are hashed, first come first served. A check takes 128 MiB and some tenths of a second of a whole core:
+/// The few threads on which passwords are hashed, first come first served. A check takes 16 MiB and a tenth or two of a second of a whole core:
 /// on the cooperative pool it would stop everything else, and unbounded it would exhaust the memory.
 final class HashingThreads: Sendable {
     static let shared = HashingThreads(threads: 2, waiting: 64)
@@ -17,11 +18,21 @@ final class HashingThreads: Sendable {
     /// The threads live as long as the process.
     init(threads: Int, waiting limit: Int) {
         self.limit = limit
+        Self.returnLargeBlocks()
         for number in 1...threads {
             let thread = Thread { [self] in self.work() }
             thread.name = "hashing-\(number)"
             thread.start()
         }
+    }
+
+    /// glibc keeps freed blocks of up to 32 MiB once it has seen one (its threshold grows by itself, mallopt(3)): two tables of scrypt would stay
+    /// with the process for good. Fixed thresholds give each back as soon as its check is done.
+    private static func returnLargeBlocks() {
+        #if canImport(Glibc)
+        _ = mallopt(M_MMAP_THRESHOLD, 4 << 20)
+        _ = mallopt(M_TRIM_THRESHOLD, 4 << 20)
+        #endif
     }
 
     private func work() {

@@ -34,6 +34,7 @@ package enum Organization {}
 package enum User {}
 package enum Session {}
 package enum APIKeyEntity {}
+package enum InvitationEntity {}
 package enum IntegrationEntity {}
 package enum RecordEntity {}
 package enum ContactEntity {}
@@ -45,6 +46,7 @@ package typealias OrganizationID = ID<Organization>
 package typealias UserID = ID<User>
 package typealias SessionID = ID<Session>
 package typealias APIKeyID = ID<APIKeyEntity>
+package typealias InvitationID = ID<InvitationEntity>
 package typealias IntegrationID = ID<IntegrationEntity>
 package typealias RecordID = ID<RecordEntity>
 package typealias ContactID = ID<ContactEntity>

@@ -25,6 +25,8 @@ package struct Problem: Error, Sendable, Equatable {
         case badRequest = "bad-request"
         case validation = "validation"
         case unauthenticated = "unauthenticated"
+        /// The password was right; a code of the second factor is missing, wrong or used up.
+        case secondFactorRequired = "second-factor-required"
         case forbidden = "forbidden"
         case notFound = "not-found"
         case methodNotAllowed = "method-not-allowed"
@@ -35,6 +37,8 @@ package struct Problem: Error, Sendable, Equatable {
         case idempotencyMismatch = "idempotency-key-reused"
         case idempotencyRunning = "idempotency-key-in-use"
         case quotaExceeded = "quota-exceeded"
+        /// Guessing is slowed down: passwords, codes, mails on request.
+        case tooManyAttempts = "too-many-attempts"
         case `internal` = "internal"
         case badGateway = "bad-gateway"
         case unavailable = "unavailable"
@@ -44,7 +48,7 @@ package struct Problem: Error, Sendable, Equatable {
             switch self {
             case .badRequest: 400
             case .validation, .idempotencyMismatch: 422
-            case .unauthenticated: 401
+            case .unauthenticated, .secondFactorRequired: 401
             case .forbidden: 403
             case .notFound: 404
             case .methodNotAllowed: 405
@@ -52,7 +56,7 @@ package struct Problem: Error, Sendable, Equatable {
             case .gone: 410
             case .payloadTooLarge: 413
             case .unsupportedMediaType: 415
-            case .quotaExceeded: 429
+            case .quotaExceeded, .tooManyAttempts: 429
             case .internal: 500
             case .badGateway: 502
             case .unavailable: 503
@@ -65,6 +69,7 @@ package struct Problem: Error, Sendable, Equatable {
             case .badRequest: "The request cannot be read"
             case .validation: "The request has faults"
             case .unauthenticated: "Sign in first"
+            case .secondFactorRequired: "A second factor is needed"
             case .forbidden: "Not allowed"
             case .notFound: "Not found"
             case .methodNotAllowed: "Method not allowed"
@@ -75,6 +80,7 @@ package struct Problem: Error, Sendable, Equatable {
             case .idempotencyMismatch: "Idempotency key used for another request"
             case .idempotencyRunning: "The first request with this key is still running"
             case .quotaExceeded: "Quota exceeded"
+            case .tooManyAttempts: "Too many attempts"
             case .internal: "Something went wrong on our side"
             case .badGateway: "An upstream answered wrongly"
             case .unavailable: "Temporarily unavailable"

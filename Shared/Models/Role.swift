@@ -1,6 +1,6 @@
 /// What a member (or an API key) may do: each role holds everything of the ones below it.
-/// viewer reads; editor also writes campaigns; admin also writes integrations and webhooks, and reads and writes API keys. No route asks for
-/// owner yet: it is the role of who founded the organization.
+/// viewer reads; editor also writes campaigns; admin also writes integrations and webhooks, reads and writes API keys, and sees the members;
+/// owner also invites, changes and removes members and renames the organization.
 package enum Role: String, Codable, CaseIterable, Sendable, Comparable {
     case viewer, editor, admin, owner
 

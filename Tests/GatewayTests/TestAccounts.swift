@@ -1,4 +1,5 @@
 import Database
+import Encryption
 import Models
 import TestSupport
 
@@ -51,6 +52,76 @@ extension TestGateway {
             throw TestFailure("creating a key answered \(answer.status): \(answer.text)")
         }
         return (id, key)
+    }
+
+    static let proxied = Settings(variables: ["TRUSTED_PROXIES": "127.0.0.1/32"])
+
+    /// A sign-in; from an address of that name where the gateway trusts its proxy.
+    func login(
+        _ email: String,
+        _ password: String = Self.password,
+        from address: String? = nil,
+        more: [String: JSONValue] = [:]
+    ) async throws -> TestDoor.Answer {
+        let body: JSONValue = .object(["email": .string(email), "password": .string(password)].merging(more) { $1 })
+        return try await self.door.send("POST", "/api/v1/auth/login", headers: address.map { [("X-Forwarded-For", $0)] } ?? [], body: body)
+    }
+
+    func post(_ path: String, _ member: TestMember? = nil, _ body: JSONValue? = nil) async throws -> TestDoor.Answer {
+        try await self.door.send("POST", "/api/v1\(path)", headers: member?.bearer ?? [], body: body)
+    }
+
+    func get(_ path: String, _ member: TestMember) async throws -> TestDoor.Answer {
+        try await self.door.send("GET", "/api/v1\(path)", headers: member.bearer)
+    }
+
+    /// The text of the newest mail of a kind that waits to be sent to the address.
+    func mail(_ kind: String, to email: String) async throws -> String {
+        let row = try await self.database.runtime.readFirst(
+            """
+            SELECT id, kind, recipient, subject, body, attempts, fence, 1::float8 AS remaining FROM mails
+            WHERE kind = \(kind) AND recipient = \(email) AND state = 'pending' ORDER BY id DESC LIMIT 1
+            """,
+            as: ClaimedMail.self
+        )
+        guard let row else { throw TestFailure("no mail of kind \(kind) to \(email)") }
+        return try self.gateways[0].mails.text(of: row)
+    }
+
+    /// Takes what wrong passwords from these addresses would take, without the time that their hashing takes.
+    func guess(_ email: String, from addresses: [String], tries: Int) async throws {
+        let budgets = try self.budgets()
+        for address in addresses {
+            for _ in 0..<tries {
+                try await self.attempts.charge(try budgets.signIn(to: email, from: ClientNetwork(address), isKnown: false))
+            }
+        }
+    }
+
+    var attempts: AttemptStore { AttemptStore(database: self.database.runtime) }
+
+    func budgets() throws -> AttemptBudgets {
+        let key = Self.environment(self.database, Settings())["ENCRYPTION_KEY"] ?? ""
+        return try AttemptBudgets(keyRing: try KeyRing(current: Secret(key), previous: [], development: true))
+    }
+
+    /// The token that such a mail holds.
+    func mailedToken(_ kind: String, to email: String) async throws -> String {
+        guard let token = try await self.mail(kind, to: email).firstMatch(of: /token=(\w+)/)?.1 else {
+            throw TestFailure("no token in the mail")
+        }
+        return String(token)
+    }
+
+    /// Somebody new, by an invitation.
+    func join(_ email: String, _ role: Role, of owner: TestMember) async throws -> TestMember {
+        let invited = try await self.post("/invitations", owner, ["email": .string(email), "role": .string(role.rawValue)])
+        guard invited.status == 201 else { throw TestFailure("inviting answered \(invited.status): \(invited.text)") }
+        let token = try await self.mailedToken("invitation", to: email)
+        let body: JSONValue = ["token": .string(token), "name": "Bob", "password": .string(Self.password)]
+        let answer = try await self.post("/auth/invitations/accept", nil, body)
+        guard answer.status == 201 else { throw TestFailure("accepting answered \(answer.status): \(answer.text)") }
+        return try Self.member(answer.json, email)
     }
 
     func setRole(of member: TestMember, _ role: Role) async throws {

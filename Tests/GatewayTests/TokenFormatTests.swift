@@ -19,7 +19,7 @@ import Testing
     @Test(arguments: TokenFormat.allCases) func whatIsMadeIsKnownAgain(_ kind: TokenFormat) throws {
         let token = try kind.make().reveal()
         #expect(TokenFormat.kind(of: token) == kind)
-        #expect(try /(?:sat_|srt_|swb_(?:live|test)_)[0-9A-Za-z]{38}/.wholeMatch(in: token) != nil)
+        #expect(try /(?:s(?:at|rt|vt|rs|it)_|swb_(?:live|test)_)[0-9A-Za-z]{38}/.wholeMatch(in: token) != nil)
         #expect(try kind.make().reveal() != token)
     }
 

@@ -7,6 +7,7 @@ import Testing
         (.methodNotAllowed, 405),
         (.conflict, 409), (.gone, 410), (.payloadTooLarge, 413), (.unsupportedMediaType, 415), (.idempotencyMismatch, 422),
         (.idempotencyRunning, 409), (.quotaExceeded, 429), (.internal, 500), (.badGateway, 502), (.unavailable, 503), (.timeout, 504),
+        (.secondFactorRequired, 401), (.tooManyAttempts, 429),
     ])
     func statusIsThatOfItsKind(kind: Problem.Kind, status: Int) { #expect(kind.status == status) }
 

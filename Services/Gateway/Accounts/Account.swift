@@ -12,6 +12,15 @@ struct UserSummary: Encodable, Sendable, Equatable {
     var id: UserID
     var email: String
     var name: String
+    /// Somebody has opened a mail that was sent there.
+    var isEmailVerified: Bool
+    var hasSecondFactor: Bool
+
+    private enum CodingKeys: String, CodingKey {
+        case id, email, name
+        case isEmailVerified = "email_verified"
+        case hasSecondFactor = "totp_enabled"
+    }
 }
 
 struct OrganizationSummary: Encodable, Sendable, Equatable {
@@ -47,12 +56,21 @@ struct AccountResponse: Encodable, Sendable {
 }
 
 extension Account: RowDecodable {
+    /// Of `users u`, `organizations o` and `memberships m`.
     static let columns: StaticString = """
-        u.id AS user_id, u.email, u.name AS user_name, o.id AS organization_id, o.name AS organization_name, o.tier, m.role
+        u.id AS user_id, u.email, u.name AS user_name, u.email_verified_at IS NOT NULL AS email_verified,
+        EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS has_second_factor,
+        o.id AS organization_id, o.name AS organization_name, o.tier, m.role
         """
 
     init(row: Row) throws {
-        self.user = UserSummary(id: try row.get("user_id"), email: try row.get("email"), name: try row.get("user_name"))
+        self.user = UserSummary(
+            id: try row.get("user_id"),
+            email: try row.get("email"),
+            name: try row.get("user_name"),
+            isEmailVerified: try row.get("email_verified"),
+            hasSecondFactor: try row.get("has_second_factor")
+        )
         self.organization = OrganizationSummary(
             id: try row.get("organization_id"),
             name: try row.get("organization_name"),

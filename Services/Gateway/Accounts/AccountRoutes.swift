@@ -1,8 +1,6 @@
 import Database
-import Encryption
 import HTTPTypes
 import Hummingbird
-import Logging
 import Models
 import ServiceKit
 
@@ -12,10 +10,10 @@ struct AccountRoutes: Sendable {
 
     let database: Postgres
     let accounts: AccountStore
-    let sessions: SessionStore
-    let audit: AuditStore
+    let organizations: OrganizationStore
+    let emails: EmailVerification
+    let signIn: SignIn
     let security: SecurityHeaders
-    let logger: Logger
 
     func mount(on table: RouteTable) {
         table.mountOpen(.register, self.security.added(to: self.register))
@@ -33,18 +31,18 @@ struct AccountRoutes: Sendable {
         let organizationName = reader.line("organization_name", 1...200)
         try reader.finish()
 
-        let hash = try await PasswordHash.make(password)
-        let new = NewAccount(email: email, name: name, organizationName: organizationName, passwordHash: hash)
         let visitor = Visitor(request, context)
+        let hash = try await self.signIn.newHash(of: password, visitor)
+        let new = NewUser(email: email, name: name, passwordHash: hash, isEmailVerified: false)
         let tokens = try SessionTokens()
         let signedIn: SignedIn = try await self.database.transaction { transaction in
-            guard let account = try self.accounts.create(new, transaction) else {
+            guard let user = try self.accounts.create(new, transaction) else {
                 throw Problem(.conflict, "There is an account with this email address.")
             }
-            let organization = account.organization.id
-            let created = AuditChange(action: "organization.created", target: "organization:\(organization)")
-            try self.audit.record(created, by: visitor.origin(account.user.id), in: organization, transaction)
-            return try self.sessions.open(tokens, for: account, visitor, transaction)
+            try self.signIn.passwords.remember(ClientNetwork(visitor.address), of: user, transaction)
+            let organization = try self.organizations.create(organizationName, owner: user, by: visitor.origin(user), transaction)
+            try self.emails.send(to: user, at: email, transaction)
+            return try self.signIn.open(tokens, for: user, in: organization, visitor, transaction)
         }
         return try .json(signedIn, status: .created)
     }
@@ -54,39 +52,17 @@ struct AccountRoutes: Sendable {
         let email = reader.email("email")
         // Any length is checked: what a password may look like is told at registration, not to those who guess.
         let password = reader.secret("password", 1...1000)
+        let proof = SecondFactorCheck.proof(&reader)
         try reader.finish()
 
-        let record = try await self.accounts.password(of: email)
-        let check = try await Self.check(password, against: record?.hash)
-        guard let record, check != .wrong else {
-            // Not the address: a log of mistyped addresses is a log of passwords typed into the wrong field.
-            self.logger.notice("a sign-in failed", metadata: ["request_id": "\(context.requestID)"])
-            throw Problem(.unauthenticated, "The email address or the password is wrong.")
-        }
-        if check == .rightButOutdated {
-            let hash = try await PasswordHash.make(password)
-            try await self.accounts.replacePasswordHash(of: record.userID, record.hash, by: hash)
-        }
-        return try .json(try await self.signIn(record.userID, Visitor(request, context)))
-    }
-
-    /// Takes equally long whether there is a hash to compare with or not.
-    private static func check(_ password: Secret, against hash: String?) async throws -> PasswordHash.Check {
-        guard let hash else {
-            try await PasswordHash.checkNothing(password)
-            return .wrong
-        }
-        return try await PasswordHash.check(password, against: hash)
-    }
-
-    private func signIn(_ user: UserID, _ visitor: Visitor) async throws -> SignedIn {
+        let visitor = Visitor(request, context)
+        let checked = try await self.signIn.check(password, of: email, proof, visitor)
         let tokens = try SessionTokens()
-        return try await self.database.transaction { transaction in
-            guard let account = try self.accounts.first(of: user, transaction) else {
-                throw Problem(.forbidden, "This account belongs to no organization.")
-            }
-            return try self.sessions.open(tokens, for: account, visitor, transaction)
+        let signedIn: SignedIn = try await self.database.transaction { transaction in
+            try self.signIn.settle(checked, transaction)
+            return try self.signIn.open(tokens, for: checked.record.userID, in: nil, visitor, transaction)
         }
+        return try .json(signedIn)
     }
 
     private func me(_ request: Request, _ context: CallerContext) async throws -> Response {

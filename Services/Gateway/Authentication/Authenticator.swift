@@ -6,13 +6,20 @@ import Models
 struct Authenticator: Sendable {
     let cache: CredentialCache
     let store: CredentialStore
+    /// Told of every request under a session.
+    var sessionUses: SessionUses?
 
     /// nil where the request shows no credential.
     /// - Throws: ``Credential/refused``, alike for a mistyped, unknown, ended or revoked one; 503 while the database is away.
     func identify(_ fields: HTTPFields) async throws -> KnownCredential? {
         guard case .token(let text) = try Credential.read(fields) else { return nil }
-        guard let kind = TokenFormat.kind(of: text), kind != .refresh else { throw Credential.refused }
-        let digest = try TokenDigest(text)
+        guard let kind = TokenFormat.kind(of: text), kind.authenticates else { throw Credential.refused }
+        let known = try await self.known(try TokenDigest(text), kind)
+        if let session = known.session { self.sessionUses?.note(session) }
+        return known
+    }
+
+    private func known(_ digest: TokenDigest, _ kind: TokenFormat) async throws -> KnownCredential {
         if let known = self.cache.find(digest) { return known }
 
         let ticket = self.cache.ticket()

@@ -18,6 +18,12 @@ struct KnownCredential: Sendable, Equatable {
         guard let address, self.allowed.allSatisfy({ list in list.contains { $0.contains(address) } }) else { throw Self.wrongAddress }
     }
 
+    /// The session that a member's token belongs to.
+    var session: SessionKey? {
+        for case .session(let organization, let id) in self.tags { return SessionKey(organization: organization, session: id) }
+        return nil
+    }
+
     private static let wrongAddress = Problem(.forbidden, "This API key may not be used from this address.")
 }
 

@@ -1,14 +1,18 @@
 import Encryption
 import Models
 
-/// The form of every token and API key: a prefix that says what it is, 32 random base62 characters (190 bits), and 6 base62 characters of
+/// The form of every token and API key, those that are mailed among them: a prefix that says what it is, 32 random base62 characters (190 bits), and 6 base62 characters of
 /// the CRC-32 of all before them. A mistyped or invented one is refused without a look-up, and scanners find leaked ones:
-/// `\b(?:sat_|srt_|swb_(?:live|test)_)[0-9A-Za-z]{38}\b`.
+/// `\b(?:s(?:at|rt|vt|rs|it)_|swb_(?:live|test)_)[0-9A-Za-z]{38}\b`.
 enum TokenFormat: String, CaseIterable, Sendable {
     case access = "sat_"
     case refresh = "srt_"
     case liveKey = "swb_live_"
     case testKey = "swb_test_"
+    /// Mailed, for one use each; none of them lets anybody in by itself.
+    case verification = "svt_"
+    case reset = "srs_"
+    case invitation = "sit_"
 
     static let bodyLength = 32
     static let checksumLength = 6
@@ -16,6 +20,8 @@ enum TokenFormat: String, CaseIterable, Sendable {
     static let visibleBodyLength = 4
 
     var isKey: Bool { self == .liveKey || self == .testKey }
+    /// May stand in a request's credentials.
+    var authenticates: Bool { self == .access || self.isKey }
 
     func make() throws -> Secret {
         let text = try self.rawValue + RandomToken.base62(Self.bodyLength)

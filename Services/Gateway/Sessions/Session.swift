@@ -1,3 +1,5 @@
+import Database
+import Foundation
 import HTTPTypes
 import Hummingbird
 import Models
@@ -46,6 +48,57 @@ struct SignedIn: Encodable, Sendable {
     }
 }
 
+/// A session as its user sees it.
+struct StoredSession: Sendable {
+    var key: SessionKey
+    var address: String?
+    var agent: String?
+    var createdAt: Date
+    var lastUsedAt: Date
+    var expiresAt: Date
+}
+
+extension StoredSession: RowDecodable {
+    static let columns: StaticString = """
+        organization_id, id AS session_id, address, agent, created_at, GREATEST(last_used_at, refreshed_at) AS last_used_at, expires_at
+        """
+
+    init(row: Row) throws {
+        self.key = try SessionKey(row: row)
+        self.address = try row.get("address")
+        self.agent = try row.get("agent")
+        self.createdAt = try row.get("created_at")
+        self.lastUsedAt = try row.get("last_used_at")
+        self.expiresAt = try row.get("expires_at")
+    }
+}
+
+struct SessionResponse: Encodable, Sendable {
+    var session: StoredSession
+    /// It is the one that asks.
+    var isCurrent: Bool
+
+    private enum CodingKeys: String, CodingKey {
+        case id, address, agent, current
+        case organizationID = "organization_id"
+        case createdAt = "created_at"
+        case lastUsedAt = "last_used_at"
+        case expiresAt = "expires_at"
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(self.session.key.session, forKey: .id)
+        try container.encode(self.session.key.organization, forKey: .organizationID)
+        try container.encode(self.session.address, forKey: .address)
+        try container.encode(self.session.agent, forKey: .agent)
+        try container.encode(self.session.createdAt, forKey: .createdAt)
+        try container.encode(self.session.lastUsedAt, forKey: .lastUsedAt)
+        try container.encode(self.session.expiresAt, forKey: .expiresAt)
+        try container.encode(self.isCurrent, forKey: .current)
+    }
+}
+
 /// Who stands at the door, before it is known who they are.
 struct Visitor: Sendable {
     /// Agents are cut to this many characters; they are text of a stranger's choice.
@@ -56,9 +109,17 @@ struct Visitor: Sendable {
     var requestID: String
 
     init(_ request: Request, _ context: BaseContext) {
-        self.address = context.clientAddress
+        self.init(request, address: context.clientAddress, requestID: context.requestID)
+    }
+
+    init(_ request: Request, _ context: CallerContext) {
+        self.init(request, address: context.clientAddress, requestID: context.requestID)
+    }
+
+    private init(_ request: Request, address: String?, requestID: String) {
+        self.address = address
         self.agent = request.headers[.userAgent].map(Self.cut)
-        self.requestID = context.requestID
+        self.requestID = requestID
     }
 
     /// An agent's text, no longer than is kept.

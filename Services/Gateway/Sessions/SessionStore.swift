@@ -1,5 +1,7 @@
 import Database
+import Hummingbird
 import Models
+import ServiceKit
 
 /// What a shown refresh token was worth.
 enum RefreshOutcome: Sendable {
@@ -76,6 +78,80 @@ struct SessionStore: Sendable {
         }
     }
 
+    /// The session of the token that the request shows.
+    func current(_ request: Request, _ context: CallerContext) async throws -> SessionKey {
+        guard case .token(let token) = try Credential.read(request.headers) else { throw Credential.refused }
+        let digest = try TokenDigest(token)
+        let key: SessionKey? = try await self.database.readFirst(
+            """
+            SELECT organization_id, session_id FROM access_tokens
+            WHERE token_hash = \(digest.bytes) AND organization_id = \(context.organizationID)
+            """
+        )
+        guard let key else { throw Credential.refused }
+        return key
+    }
+
+    /// A user's living sessions in all organizations.
+    func list(of user: UserID, _ page: PageRequest) async throws -> [StoredSession] {
+        try await self.database.read(
+            """
+            SELECT \(raw: StoredSession.columns) FROM sessions
+            WHERE user_id = \(user) AND revoked_at IS NULL AND expires_at > now() AND id < \(page.before ?? .max)
+            ORDER BY id DESC
+            LIMIT \(page.limit + 1)
+            """
+        )
+    }
+
+    /// Ends one session of the user, in whichever organization.
+    /// - Returns: false where they have no such living session.
+    func end(_ session: SessionID, of user: UserID, _ origin: AuditOrigin, _ transaction: Transaction) throws -> Bool {
+        let ended = try transaction.first(
+            """
+            UPDATE sessions SET revoked_at = now()
+            WHERE user_id = \(user) AND id = \(session) AND revoked_at IS NULL AND expires_at > now()
+            RETURNING organization_id, id AS session_id
+            """,
+            as: SessionKey.self
+        )
+        guard let ended else { return false }
+        try Revocation.announce(.session(ended.organization, ended.session), in: transaction)
+        let change = AuditChange(action: "session.closed", target: "session:\(ended.session)")
+        try self.audit.record(change, by: origin, in: ended.organization, transaction)
+        return true
+    }
+
+    /// Ends the user's sessions in all organizations, `own` excepted.
+    func endAll(of user: UserID, but own: SessionKey?, _ transaction: Transaction) throws {
+        let organizations = try transaction.rows(
+            """
+            WITH ended AS (
+                UPDATE sessions SET revoked_at = now()
+                WHERE user_id = \(user) AND revoked_at IS NULL AND id IS DISTINCT FROM \(own?.session)
+                RETURNING organization_id
+            )
+            SELECT DISTINCT organization_id FROM ended
+            """,
+            as: OrganizationID.self
+        )
+        for organization in organizations { try Revocation.announce(.member(organization, user), in: transaction) }
+    }
+
+    /// Writes when sessions were last used; times are told as ages, because only Postgres's clock says what time it was.
+    func recordUses(_ uses: [SessionKey: Double]) async throws {
+        let uses = uses.map { ($0.key, $0.value) }
+        try await self.database.write(
+            """
+            UPDATE sessions SET last_used_at = GREATEST(last_used_at, now() - make_interval(secs => used.seconds_ago))
+            FROM unnest(
+                \(uses.map(\.0.organization))::bigint[], \(uses.map(\.0.session))::bigint[], \(uses.map(\.1))::float8[]
+            ) AS used (organization_id, id, seconds_ago)
+            WHERE sessions.organization_id = used.organization_id AND sessions.id = used.id
+            """
+        )
+    }
+
     private func store(_ tokens: SessionTokens, of session: SessionID, in organization: OrganizationID, _ transaction: Transaction) throws {
         try transaction.pipeline([
             """
@@ -123,10 +199,12 @@ struct SessionStore: Sendable {
 }
 
 /// Names a session across organizations, as its tokens do.
-private struct SessionKey: RowDecodable {
+struct SessionKey: Hashable, Sendable {
     var organization: OrganizationID
     var session: SessionID
+}
 
+extension SessionKey: RowDecodable {
     init(row: Row) throws {
         self.organization = try row.get("organization_id")
         self.session = try row.get("session_id")

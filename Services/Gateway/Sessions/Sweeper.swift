@@ -2,7 +2,7 @@ import Database
 import Logging
 import ServiceLifecycle
 
-/// Removes what has ended: tokens, sessions and rate-limit windows that nothing will ask for again.
+/// Removes what has ended: tokens, sessions, invitations, settled mail, spent budgets and rate-limit windows that nothing will ask for again.
 struct Sweeper: Service {
     private static let interval: Duration = .seconds(900)
 
@@ -34,6 +34,15 @@ struct Sweeper: Service {
         try await self.database.write("DELETE FROM access_tokens WHERE expires_at < now()")
         try await self.database.write("DELETE FROM refresh_tokens WHERE expires_at < now()")
         try await self.database.write("DELETE FROM sessions WHERE expires_at < now() - INTERVAL '1 day'")
+        try await self.database.write("DELETE FROM user_tokens WHERE expires_at < now()")
+        try await self.database.write("DELETE FROM invitations WHERE expires_at < now() - INTERVAL '30 days'")
+        try await self.database.write(
+            "DELETE FROM mails WHERE state <> 'pending' AND settled_at < now() - make_interval(secs => \(MailQueue.kept))"
+        )
+        try await self.database.write("DELETE FROM attempt_limits WHERE spent_until < now()")
+        try await self.database.write(
+            "DELETE FROM known_networks WHERE signed_in_at < now() - make_interval(days => \(AccountStore.networkMemory))"
+        )
         try await self.database.write("DELETE FROM rate_limit_windows WHERE window_start < now() - INTERVAL '1 day'")
         try await self.database.write("DELETE FROM gateway_replicas WHERE seen_at < now() - INTERVAL '1 hour'")
     }

@@ -51,6 +51,9 @@ package struct AddressRange: Sendable, Equatable {
         return bits == 0 ? 0 : UInt8.max << UInt8(8 - bits)
     }
 
+    /// The address in network byte order, 4 bytes or 16; nil where it is none.
+    package static func bytes(of address: String) -> [UInt8]? { self.parse(address) }
+
     /// Network byte order; an IPv4 address written as IPv6 (`::ffff:1.2.3.4`) is read as IPv4.
     private static func parse(_ text: String) -> [UInt8]? {
         var four = [UInt8](repeating: 0, count: 4)

@@ -1,14 +1,13 @@
 import Foundation
 import Glibc
 import Synchronization
-import TestSupport
 
 /// A mail server that does as its recipients' local parts say: `550-…`, `450-…` (at RCPT), `data554-…` and `hang-…` (after the final dot),
 /// anything else is taken. Threads and blocking sockets: what is tested is the client.
-final class ScriptedSMTPServer: Sendable {
-    struct Mail: Sendable {
-        var recipient: String
-        var data: String
+package final class ScriptedSMTPServer: Sendable {
+    package struct Mail: Sendable {
+        package var recipient: String
+        package var data: String
     }
 
     private struct State {
@@ -22,7 +21,7 @@ final class ScriptedSMTPServer: Sendable {
     private let state = Mutex(State())
     private let listener = Mutex<LoopbackListener?>(nil)
 
-    init() throws {
+    package init() throws {
         let listener = try LoopbackListener { [weak self] connection in
             guard let self else {
                 close(connection)
@@ -34,18 +33,18 @@ final class ScriptedSMTPServer: Sendable {
         self.listener.withLock { $0 = listener }
     }
 
-    var port: Int { self.listener.withLock { Int($0?.port ?? 0) } }
+    package var port: Int { self.listener.withLock { Int($0?.port ?? 0) } }
 
     /// Recipients whose mail was answered with 250, in order.
-    var taken: [String] { self.state.withLock { $0.taken.map(\.recipient) } }
-    var mails: [Mail] { self.state.withLock { $0.taken } }
+    package var taken: [String] { self.state.withLock { $0.taken.map(\.recipient) } }
+    package var mails: [Mail] { self.state.withLock { $0.taken } }
     /// Recipients whose mail came up to the final dot.
-    var reached: [String] { self.state.withLock { $0.reached } }
+    package var reached: [String] { self.state.withLock { $0.reached } }
 
     /// While held, mail waits at the final dot.
-    func hold(_ isHeld: Bool) { self.state.withLock { $0.isHeld = isHeld } }
+    package func hold(_ isHeld: Bool) { self.state.withLock { $0.isHeld = isHeld } }
 
-    func stop() {
+    package func stop() {
         self.listener.withLock { $0?.stop() }
         self.state.withLock { state in
             state.isOver = true
@@ -121,7 +120,7 @@ final class ScriptedSMTPServer: Sendable {
     }
 }
 
-func withMailServer<T: Sendable>(_ body: (ScriptedSMTPServer) async throws -> T) async throws -> T {
+package func withMailServer<T: Sendable>(_ body: (ScriptedSMTPServer) async throws -> T) async throws -> T {
     let server = try ScriptedSMTPServer()
     defer { server.stop() }
     return try await body(server)
