@@ -19,6 +19,7 @@ build: $(LAUNCHER) ## Build the services, the sandbox and the launcher (release)
 $(RELEASE)/.built: $(SOURCES)
 	@compose/local/setup.sh run
 	@for product in gateway integrations campaigns webhooks sandbox launcher; do $(SWIFT_BUILD) -c release --product $$product || exit 1; done
+	@compose/local/docs-assets.sh .build/docs-assets
 	@touch $@
 
 $(LAUNCHER): $(RELEASE)/.built

@@ -23,6 +23,7 @@ let configuration: Target.Dependency = .product(name: "Configuration", package: 
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 /// What every service starts from.
 let foundation: [Target.Dependency] = [
@@ -31,13 +32,13 @@ let foundation: [Target.Dependency] = [
 ]
 
 /// A service: an executable in `Services/<name>` whose `.sql` migrations are embedded in the binary.
-@MainActor func service(_ name: String) -> Target {
+@MainActor func service(_ name: String, _ own: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
     .executableTarget(
         name: name,
-        dependencies: foundation,
+        dependencies: foundation + own,
         path: "Services/\(name)",
         exclude: ["README.md"],
-        resources: [.embedInCode("Migrations")],
+        resources: [.embedInCode("Migrations")] + resources,
         swiftSettings: strict
     )
 }
@@ -75,6 +76,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "CLibPQ", path: "Shared/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -94,7 +96,7 @@ let package = Package(
             resources: [.embedInCode("Migrations")]
         ),
 
-        service("Gateway"),
+        service("Gateway", [yams], resources: [.embedInCode("APIDocument/Fragments"), .embedInCode("APIDocument/Page")]),
         service("Integrations"),
         service("Campaigns"),
         service("Webhooks"),

@@ -12,6 +12,9 @@ struct Gateway: Sendable {
     private let sessions: SessionRoutes
     private let keys: APIKeyRoutes
     private let audit: AuditRoutes
+    private let document: DocumentRoutes
+    private let docs: DocsPage
+    private let problems: ProblemPages
     private let proxy: ReverseProxy
     /// What runs beside the server.
     let workers: [(name: String, service: any Service)]
@@ -55,6 +58,10 @@ struct Gateway: Sendable {
             format: house.configuration.environment == .production ? .liveKey : .testKey
         )
         self.audit = AuditRoutes(store: auditStore)
+        let served = ServedDocument(publicURL: house.configuration.publicURL)
+        self.document = DocumentRoutes(document: served, security: self.security)
+        self.docs = DocsPage(assets: DocsAssets(directory: configuration.docsAssets), security: self.security)
+        self.problems = ProblemPages(security: self.security)
         self.proxy = ReverseProxy(
             guardian: self.guardian,
             security: self.security,
@@ -79,6 +86,9 @@ struct Gateway: Sendable {
             self.sessions.mount(on: table)
             self.keys.mount(on: table)
             self.audit.mount(on: table)
+            self.document.mount(on: table)
+            self.docs.mount(on: table)
+            self.problems.mount(on: table)
             table.fallback(self.proxy.handle)
         }
     }

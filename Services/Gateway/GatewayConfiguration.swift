@@ -16,6 +16,8 @@ struct GatewayConfiguration: ServiceConfiguration {
     var authCacheLifetime: Duration
     /// `MAX_REQUEST_BYTES` (33554432, 32 MiB): larger request bodies are refused with 413.
     var maximumRequestBytes: Int
+    /// `DOCS_ASSETS` (none): directory of swagger-ui's files; without it `/docs` only leads to the raw document.
+    var docsAssets: String?
 
     init(_ reader: SettingsReader) {
         self.accessTokenSeconds = reader.integer("ACCESS_TOKEN_SECONDS", default: 900, in: 60...86_400)
@@ -25,5 +27,6 @@ struct GatewayConfiguration: ServiceConfiguration {
         self.authCacheEntries = reader.integer("AUTH_CACHE_ENTRIES", default: 50_000, in: 2...10_000_000)
         self.authCacheLifetime = reader.seconds("AUTH_CACHE_SECONDS", default: 30, in: 0...300)
         self.maximumRequestBytes = reader.integer("MAX_REQUEST_BYTES", default: 32 << 20, in: 1_024...(1 << 30))
+        self.docsAssets = reader.optionalString("DOCS_ASSETS")
     }
 }

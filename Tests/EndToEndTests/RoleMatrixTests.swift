@@ -54,6 +54,7 @@ private enum RoleExpectation {
     static func own(_ route: Route, _ role: Role?) -> Set<Int> {
         switch route.access {
         // With the credentials of nobody, as the matrix calls them.
+        case .anyone where route.method == .get: [200]
         case .anyone: [route == .register ? 201 : 401]
         case .service: []
         case .user(let least), .member(let least, _):
@@ -154,6 +155,7 @@ private struct RoleCast: Sendable {
     func answer(of route: Route, by actor: Actor, on home: Home) async throws -> Int {
         var path = route.template
         if path.contains("{id}") { path = path.replacing("{id}", with: String(try await self.target(of: route, in: home))) }
+        path = path.replacing("{file}", with: "page.css").replacing("{kind}", with: "not-found")
         // Logging out ends the session that calls: that one is made for the purpose.
         let token = route == .logout && actor.role != nil ? try await Self.token(self.door, actor.email) : actor.token
         return try await self.door.signed(token).send(route.method, path, self.body(of: route, in: self.own)).status

@@ -8,11 +8,11 @@ packages=(
     binutils ca-certificates git libc6-dev libedit2 libgcc-12-dev libncurses6 libsqlite3-0 libstdc++-12-dev libxml2-dev libz3-dev
     pkg-config tzdata zlib1g-dev
     libpq-dev libssl-dev libcurl4-openssl-dev openssl postgresql postgresql-client util-linux procps
-    libdb5.3 libnsl2 libicu72
+    libdb5.3 libnsl2 libicu72 python3 python3-venv
 )
 case "${1:-run}" in
 run) ;;
-test) packages+=(python3 python3-venv) ;;
+test) packages+=(python3-jsonschema) ;;
 bench) packages+=(postgresql-contrib nginx-light wrk) ;;
 fresh) packages+=(mmdebstrap) ;;
 *)

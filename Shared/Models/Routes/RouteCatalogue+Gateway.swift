@@ -1,5 +1,5 @@
 extension RouteCatalogue {
-    package static let gateway: [Route] = accounts + keys + audit
+    package static let gateway: [Route] = accounts + keys + audit + documents
 
     private static let audit: [Route] = [.recordAudit]
 }
