@@ -1,6 +1,6 @@
 # Each thing that a newcomer does is one target. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up run demo test lint format arrows bench ledger fresh-check compose-check clean
+.PHONY: help setup build up run demo test fuzz docs-check lint format arrows bench ledger fresh-check compose-check clean
 
 SWIFT_BUILD := swift build -debug-info-format none
 RELEASE := .build/release
@@ -40,14 +40,31 @@ ledger: $(LAUNCHER) ## Kill, freeze and crash in the middle of campaigns; count 
 # One module after the other: many of the tests load both cores and every connection of the cluster, and some measure time.
 TESTS := Models Encryption Database Transport ServiceKit Gateway Integrations Campaigns Webhooks EndToEnd
 
+# What the tests were answered through the public API; held against the API document behind them.
+EXCHANGES := $(CURDIR)/.build/exchanges.ndjson
+
 test: ## Run every test beside a fresh private Postgres
-	@compose/local/setup.sh run
+	@compose/local/setup.sh test
 	@$(SWIFT_BUILD) --build-tests
-	@failed=; for module in $(TESTS); do \
+	@rm -f $(EXCHANGES)
+	@failed=; export RECORD_EXCHANGES=$(EXCHANGES); for module in $(TESTS); do \
 		echo "== $$module"; \
 		compose/local/test.sh swift test --skip-build --filter "^$${module}Tests\." || failed="$$failed $$module"; \
 	done; \
+	echo "== API document"; \
+	"$$(Tests/APIDocument/venv.sh check)/python" Tests/APIDocument/check.py $(EXCHANGES) || failed="$$failed APIDocument"; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+fuzz: ## Attack every operation of the API document with schemathesis (SHORT=1: a few minutes less)
+	@compose/local/setup.sh test
+	@$(SWIFT_BUILD)
+	@Tests/APIDocument/fuzz.sh .build/debug $(if $(SHORT),--short)
+
+docs-check: ## Open /docs in a browser: render, search, try it, snippets
+	@compose/local/setup.sh browser
+	@$(SWIFT_BUILD)
+	@compose/local/docs-assets.sh .build/docs-assets
+	@Tests/Panel/docs-check.sh .build/debug
 
 lint: arrows ## Check formatting, module arrows and that every variable is documented
 	@.ci/variables

@@ -132,7 +132,7 @@ let package = Package(
         tests("DatabaseTests", ["Models", "Database", logging]),
         tests("TransportTests", ["Models", "Transport", logging, httpTypes]),
         tests("ServiceKitTests", foundation),
-        tests("GatewayTests", foundation + ["Gateway"]),
+        tests("GatewayTests", foundation + ["Gateway", "LocalStack", yams]),
         tests("IntegrationsTests", foundation + ["Integrations"]),
         tests("CampaignsTests", foundation + ["Campaigns"]),
         tests("WebhooksTests", foundation + ["Webhooks"]),

@@ -1,0 +1,163 @@
+"""Attacks every operation of the API document with schemathesis, at a local stack of its own, once with a key of each role and once as a
+signed-in owner. It fails where an answer is a 5xx, is not in the document or does not fit it, and where fewer requests than asked for arrived.
+
+usage: fuzz.py BINARIES [--short]     run it without a network: subscriptions and mail servers that it makes up must reach nobody (fuzz.sh)
+"""
+
+import collections
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+RUN = ROOT / ".build" / "fuzz"
+ROLES = ["viewer", "editor", "admin", "owner"]
+LEAST_REQUESTS = 20_000
+# Cases of an operation; those of the short run are enough for each operation to be met with every kind of broken input.
+EXAMPLES, SHORT_EXAMPLES = 100, 4
+
+# What would end the run's own credentials. The owner's session runs `revokeKey`, and the keys everything that ends sessions or passwords.
+NOT_BY_KEY = [
+    "revokeKey",  # its ids are small numbers: the key in use would be among them
+]
+NOT_BY_USER = [
+    "logout",  # ends the session in use; the recorded tests cover it
+]
+
+CHECKS = [
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
+    "response_schema_conformance", "negative_data_rejection", "missing_required_header", "unsupported_method", "use_after_free",
+    "ensure_resource_availability", "ignored_auth",
+]
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+class Stack:
+    """The whole platform with sandbox and demo data, on free ports."""
+
+    def __init__(self, binaries):
+        shutil.rmtree(RUN, ignore_errors=True)
+        RUN.mkdir(parents=True)
+        names = ["GATEWAY_PORT", "INTEGRATIONS_PORT", "CAMPAIGNS_PORT", "WEBHOOKS_PORT", "POSTGRES_PORT", "SANDBOX_PORT", "SMTP_SINK_PORT"]
+        ports = dict(zip(names, map(str, free_ports(len(names)))))
+        # Limits are not what is tested here: they would answer for everything behind them.
+        own = {"API_RATE_LIMIT_DEFAULT": "1000000000", "API_RATE_LIMIT_PREMIUM": "1000000000", "ACCESS_TOKEN_SECONDS": "86400"}
+        command = [f"{binaries}/launcher", "run", "--root", str(ROOT), "--binaries", binaries, "--contacts", "200"]
+        for name, value in own.items():
+            command += ["--set", f"{name}={value}"]
+        self.output = open(RUN / "launcher.log", "w")
+        self.process = subprocess.Popen(command, env={**os.environ, **ports, "RUN_DIR": str(RUN)}, stdout=self.output, stderr=self.output)
+        try:
+            self.wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait(self):
+        deadline = time.monotonic() + 180
+        while not (RUN / "demo.env").exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                sys.exit("the local stack does not come up:\n" + (RUN / "launcher.log").read_text()[-3000:])
+            time.sleep(0.5)
+        self.facts = dict(line.split("=", 1) for line in (RUN / "demo.env").read_text().splitlines())
+        self.url = self.facts["GATEWAY_URL"]
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+    def call(self, method, path, body=None, token=None):
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        data = json.dumps(body).encode() if body is not None else None
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, data, headers, method=method), timeout=30) as answer:
+            return json.load(answer)
+
+    def answers(self):
+        """Statuses that the gateway has answered so far, by its own access log."""
+        statuses = collections.Counter()
+        with open(RUN / "logs" / "gateway.log", encoding="utf-8") as log:
+            for line in log:
+                if match := re.search(r'"status":"?(\d{3})', line):
+                    statuses[int(match[1])] += 1
+        return statuses
+
+
+def scopes_up_to(document, role):
+    """Every scope that a route for this role or a lower one asks for."""
+    allowed = ROLES[: ROLES.index(role) + 1]
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    return sorted({o["x-scope"] for o in operations if o.get("x-scope") and o["x-role"] in allowed})
+
+
+def attack(tools, stack, name, token, excluded, examples, known):
+    command = [
+        f"{tools}/schemathesis", "run", f"{stack.url}/api/v1/openapi.json", "--checks", ",".join(CHECKS), "--max-examples", str(examples),
+        "--seed", "1", "--continue-on-failure", "--request-timeout", "60", "--workers", "2", "--no-color", "--warnings", "off",
+        "--header", f"Authorization: Bearer {token}", "--report", "ndjson", "--report-ndjson-path", str(RUN / f"{name}.ndjson"),
+    ]
+    for operation in excluded:
+        if operation in known:
+            command += ["--exclude-operation-id", operation]
+    start = time.monotonic()
+    with open(RUN / f"{name}.log", "w") as log:
+        code = subprocess.run(command, cwd=HERE, stdout=log, stderr=log).returncode
+    print(f"{name}: {'clean' if code == 0 else 'FAULTS'} in {time.monotonic() - start:.0f} s", flush=True)
+    if code:
+        print((RUN / f"{name}.log").read_text()[-12_000:], flush=True)
+    return code == 0
+
+
+def main():
+    binaries, is_short = os.path.abspath(sys.argv[1]), "--short" in sys.argv
+    tools = pathlib.Path(sys.executable).parent
+    stack = Stack(binaries)
+    try:
+        document = stack.call("GET", "/api/v1/openapi.json")
+        known = {operation["operationId"] for methods in document["paths"].values() for operation in methods.values()}
+        login = {"email": stack.facts["DEMO_EMAIL"], "password": stack.facts["DEMO_PASSWORD"]}
+        owner = stack.call("POST", "/api/v1/auth/login", login)["access_token"]
+        runs = []
+        for role in ROLES:
+            body = {"name": f"fuzz {role}", "role": role, "scopes": scopes_up_to(document, role)}
+            runs.append((role, stack.call("POST", "/api/v1/api/keys", body, owner)["key"], NOT_BY_KEY))
+        runs.append(("user", owner, NOT_BY_USER))
+        before = stack.answers()
+        examples = SHORT_EXAMPLES if is_short else EXAMPLES
+        clean = [attack(tools, stack, *run, examples, known) for run in runs]
+        time.sleep(1)
+        statuses = stack.answers() - before
+    finally:
+        stack.stop()
+    total, failed = sum(statuses.values()), sum(count for status, count in statuses.items() if status >= 500)
+    print(f"{total} requests, {failed} answered 5xx: " + ", ".join(f"{status} {count}" for status, count in sorted(statuses.items())))
+    enough = is_short or total >= LEAST_REQUESTS
+    if not enough:
+        print(f"fewer than {LEAST_REQUESTS} requests")
+    sys.exit(not (all(clean) and failed == 0 and enough))
+
+
+if __name__ == "__main__":
+    main()
