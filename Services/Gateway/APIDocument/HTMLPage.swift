@@ -13,7 +13,7 @@ struct HTMLPage: Sendable {
     let text: String
 
     /// - head: further elements of the head.
-    init(title: String, head: HTMLText = "", _ content: HTMLText) {
+    init(title: String, head: HTMLText = "<link rel=\"icon\" href=\"data:,\">", _ content: HTMLText) {
         let page: HTMLText = """
             <!DOCTYPE html>
             <html lang="en">

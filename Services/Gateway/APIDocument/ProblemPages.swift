@@ -28,10 +28,12 @@ struct ProblemPages: Sendable {
         return HTMLPage(
             title: "Problems",
             """
+            <main>
             <h1>Problems</h1>
             <p>Every error of the API is one of these. Its <code>type</code> is the path of the page here.</p>
             <table><thead><tr><th>Status</th><th>Kind</th><th>Title</th></tr></thead><tbody>\(rows)</tbody></table>
             <p><a href="/docs">API documentation</a></p>
+            </main>
             """
         )
     }
@@ -42,12 +44,14 @@ struct ProblemPages: Sendable {
         return HTMLPage(
             title: kind.title,
             """
+            <main>
             <h1>\(kind.title)</h1>
             <p>Status <strong>\(kind.status)</strong>, kind <code>\(kind.rawValue)</code></p>
             <h2>What it means</h2><p>\(code: guide.meaning)</p>
             <h2>What to do</h2><p>\(code: guide.remedy)</p>
             <h2>Example</h2><pre>\(example)</pre>
             <p><a href="/problems">All problems</a> · <a href="/docs">API documentation</a></p>
+            </main>
             """
         )
     }
