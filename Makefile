@@ -88,6 +88,8 @@ compose-check: $(LAUNCHER) ## Build and start the compose stack on a real engine
 	@.ci/compose-check
 
 clean: ## Remove what was built and the local stack's data
-	@-[ -d .run/postgres ] && compose/local/postgres.sh stop .run/postgres immediate
-	@-[ -f .run/postgres/location ] && rm -rf "$$(cat .run/postgres/location)"
+	@-for run in .run .build/fuzz .build/docs-check; do \
+		[ ! -d $$run/postgres ] || compose/local/postgres.sh stop $$run/postgres immediate; \
+		[ ! -f $$run/postgres/location ] || rm -rf "$$(cat $$run/postgres/location)"; \
+	done
 	@rm -rf .build .run

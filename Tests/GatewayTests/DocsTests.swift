@@ -1,7 +1,7 @@
 import Foundation
 import Models
-import Testing
 import TestSupport
+import Testing
 
 @testable import Gateway
 
@@ -45,7 +45,10 @@ import TestSupport
                 #expect(!page.text.contains("<script>"))
             }
             #expect(try await gateway.door.send("GET", "/problems/unknown").status == 404)
-            #expect(try await gateway.door.send("GET", "/docs").text.contains("DOCS_ASSETS"), "without a viewer the page says what is missing")
+            #expect(
+                try await gateway.door.send("GET", "/docs").text.contains("DOCS_ASSETS"),
+                "without a viewer the page says what is missing"
+            )
         }
     }
 

@@ -3,7 +3,10 @@
 usage: docs_check.py GATEWAY_URL API_KEY [SCREENSHOT.png]
 """
 
+import pathlib
+import subprocess
 import sys
+import tempfile
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
@@ -11,6 +14,19 @@ from playwright.sync_api import expect, sync_playwright
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 # Words of each language that only its snippet has.
 SNIPPETS = {"curl": "curl -X", "Python": "import requests", "JavaScript": "await fetch(", "Swift": "URLSession.shared"}
+
+
+def run_snippet(page, title, text):
+    """Runs what somebody would paste, and answers what it printed."""
+    if title == "JavaScript":
+        return page.evaluate("async () => { let out = ''; const console = { log: (...p) => { out += p.join(' '); } };\n" + text + "\nreturn out; }")
+    with tempfile.TemporaryDirectory() as folder:
+        name = {"curl": "main.sh", "Python": "main.py", "Swift": "main.swift"}[title]
+        file = pathlib.Path(folder, name)
+        file.write_text(text)
+        command = {"curl": ["bash", name], "Python": [sys.executable, name], "Swift": ["bash", "-c", "swiftc main.swift -o main && ./main"]}[title]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180)
+        return done.stdout + (done.stderr if done.returncode else "")
 
 
 def check(page, url, key):
@@ -41,6 +57,8 @@ def check(page, url, key):
         snippets.get_by_text(title, exact=True).first.click()
         expect(snippets.locator("pre").last).to_contain_text(words)
         expect(snippets.locator("pre").last).to_contain_text("/api/v1/api/public/user")
+        answer = run_snippet(page, title, snippets.locator("pre").last.inner_text().replace("$TOKEN", key))
+        assert "organization" in answer, f"the {title} snippet got {answer}"
 
     block.locator("button.try-out__btn").click()
     block.locator("button.execute").click()

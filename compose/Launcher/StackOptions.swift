@@ -14,7 +14,9 @@ struct StackOptions: ParsableArguments {
     @Option(help: "Contacts in the sandbox CRM.")
     var contacts: Int?
 
-    @Option(help: ArgumentHelp("A variable for every service, beyond the ordinary ones; may be given several times.", valueName: "NAME=VALUE"))
+    @Option(
+        help: ArgumentHelp("A variable for every service, beyond the ordinary ones; may be given several times.", valueName: "NAME=VALUE")
+    )
     var set: [String] = []
 
     func settings() throws -> StackSettings {
