@@ -75,6 +75,7 @@ def check(page, url, key):
 
 def main():
     url, key = sys.argv[1], sys.argv[2]
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS.split())
         page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
