@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -137,6 +138,56 @@ def attack(tools, stack, name, token, way, excluded, options, known):
     return code == 0
 
 
+# In place of each member of each body, one after the other; schemathesis does not try them all.
+ODDITIES = [None, "", "\u0000", "\ud800", 0, -1, 1.5, 10**30, True, [], {}, [None], {"a": None}, "x" * 2000]
+
+
+def mutated_bodies(document, body):
+    """The examples of a request body with each of its members replaced, left out, or joined by one that nobody knows."""
+
+    def resolve(value):
+        while "$ref" in value:
+            at = document
+            for part in value["$ref"][2:].split("/"):
+                at = at[part]
+            value = at
+        return value
+
+    media = body["content"]["application/json"]
+    members = resolve(media["schema"]).get("properties", {})
+    examples = [example["value"] for example in media.get("examples", {}).values()] or [media["example"]]
+    for example in examples:
+        yield {**example, "nobody_knows": 1}
+        for name in members:
+            yield {member: value for member, value in example.items() if member != name}
+            for oddity in ODDITIES:
+                yield {**example, name: oddity}
+    yield from ODDITIES
+
+
+def mutate(stack, document, token, excluded):
+    """Faults of the answers to mutated bodies, which must be documented and no 5xx."""
+    faults, count = [], 0
+    for template, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if "requestBody" not in operation or operation["operationId"] in excluded:
+                continue
+            url = stack.url + re.sub(r"\{[^}]*\}", "1", template)
+            for body in mutated_bodies(document, operation["requestBody"]):
+                headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+                request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method.upper())
+                try:
+                    with urllib.request.urlopen(request, timeout=60) as answer:
+                        status = answer.status
+                except urllib.error.HTTPError as error:
+                    status = error.code
+                count += 1
+                if status >= 500 or str(status) not in operation["responses"]:
+                    faults.append(f"{method.upper()} {template} answered {status} to {json.dumps(body)[:300]}")
+    print(f"mutations: {count} requests, {len(faults)} faults", *faults[:40], sep="\n", flush=True)
+    return not faults
+
+
 def main():
     binaries, is_short = os.path.abspath(sys.argv[1]), "--short" in sys.argv
     tools = pathlib.Path(sys.executable).parent
@@ -159,6 +210,7 @@ def main():
         options = SHORT if is_short else LONG
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             clean = list(pool.map(lambda run: attack(tools, stack, *run, options, known), [run for run in runs if run[0] != "user"]))
+        clean.append(mutate(stack, document, owner, NOT_BY_USER))
         # Last and alone: it revokes keys, those of the others among them.
         clean += [attack(tools, stack, *run, options, known) for run in runs if run[0] == "user"]
         time.sleep(1)
