@@ -1,6 +1,6 @@
 # Each thing that a newcomer does is one target. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up run demo limits revocations test lint format arrows bench ledger fresh-check compose-check clean
+.PHONY: help setup build up run demo limits revocations test fuzz docs-check lint format arrows bench ledger fresh-check compose-check clean
 
 SWIFT_BUILD := swift build -debug-info-format none
 RELEASE := .build/release
@@ -19,6 +19,7 @@ build: $(LAUNCHER) ## Build the services, the sandbox and the launcher (release)
 $(RELEASE)/.built: $(SOURCES)
 	@compose/local/setup.sh run
 	@for product in gateway integrations campaigns webhooks sandbox launcher; do $(SWIFT_BUILD) -c release --product $$product || exit 1; done
+	@compose/local/docs-assets.sh .build/docs-assets
 	@touch $@
 
 $(LAUNCHER): $(RELEASE)/.built
@@ -45,14 +46,31 @@ revocations: $(LAUNCHER) ## Time from a revocation to the first refusal at anoth
 # One module after the other: many of the tests load both cores and every connection of the cluster, and some measure time.
 TESTS := Models Encryption Database Transport ServiceKit Gateway Integrations Campaigns Webhooks EndToEnd
 
+# What the tests were answered through the public API; held against the API document behind them.
+EXCHANGES := $(CURDIR)/.build/exchanges.ndjson
+
 test: ## Run every test beside a fresh private Postgres
-	@compose/local/setup.sh run
+	@compose/local/setup.sh test
 	@$(SWIFT_BUILD) --build-tests
-	@failed=; for module in $(TESTS); do \
+	@rm -f $(EXCHANGES)
+	@failed=; export RECORD_EXCHANGES=$(EXCHANGES); for module in $(TESTS); do \
 		echo "== $$module"; \
 		compose/local/test.sh swift test --skip-build --filter "^$${module}Tests\." || failed="$$failed $$module"; \
 	done; \
+	echo "== API document"; \
+	"$$(Tests/APIDocument/venv.sh check)/python" Tests/APIDocument/check.py $(EXCHANGES) || failed="$$failed APIDocument"; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+fuzz: ## Attack every operation of the API document with schemathesis (SHORT=1: a few minutes less)
+	@compose/local/setup.sh test
+	@$(SWIFT_BUILD)
+	@Tests/APIDocument/fuzz.sh .build/debug $(if $(SHORT),--short)
+
+docs-check: ## Open /docs in a browser: render, search, try it, snippets
+	@compose/local/setup.sh browser
+	@$(SWIFT_BUILD)
+	@compose/local/docs-assets.sh .build/docs-assets
+	@Tests/Panel/docs-check.sh .build/debug
 
 lint: arrows ## Check formatting, module arrows and that every variable is documented
 	@.ci/variables
@@ -76,6 +94,8 @@ compose-check: $(LAUNCHER) ## Build and start the compose stack on a real engine
 	@.ci/compose-check
 
 clean: ## Remove what was built and the local stack's data
-	@-[ -d .run/postgres ] && compose/local/postgres.sh stop .run/postgres immediate
-	@-[ -f .run/postgres/location ] && rm -rf "$$(cat .run/postgres/location)"
+	@-for run in .run .build/fuzz .build/docs-check; do \
+		[ ! -d $$run/postgres ] || compose/local/postgres.sh stop $$run/postgres immediate; \
+		[ ! -f $$run/postgres/location ] || rm -rf "$$(cat $$run/postgres/location)"; \
+	done
 	@rm -rf .build .run

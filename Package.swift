@@ -24,6 +24,7 @@ let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-h
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 /// What every service starts from.
 let foundation: [Target.Dependency] = [
@@ -32,13 +33,13 @@ let foundation: [Target.Dependency] = [
 ]
 
 /// A service: an executable in `Services/<name>` whose `.sql` migrations are embedded in the binary.
-@MainActor func service(_ name: String, _ more: [Target.Dependency] = []) -> Target {
+@MainActor func service(_ name: String, _ own: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
     .executableTarget(
         name: name,
-        dependencies: foundation + more,
+        dependencies: foundation + own,
         path: "Services/\(name)",
         exclude: ["README.md"],
-        resources: [.embedInCode("Migrations")],
+        resources: [.embedInCode("Migrations")] + resources,
         swiftSettings: strict
     )
 }
@@ -77,6 +78,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "CLibPQ", path: "Shared/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -96,7 +98,11 @@ let package = Package(
             resources: [.embedInCode("Migrations")]
         ),
 
-        service("Gateway", [arguments, deque]),
+        service(
+            "Gateway",
+            [arguments, deque, yams],
+            resources: [.embedInCode("APIDocument/Fragments"), .embedInCode("APIDocument/Page")]
+        ),
         service("Integrations"),
         service("Campaigns"),
         service("Webhooks"),
@@ -132,7 +138,7 @@ let package = Package(
         tests("DatabaseTests", ["Models", "Database", logging]),
         tests("TransportTests", ["Models", "Transport", logging, httpTypes]),
         tests("ServiceKitTests", foundation),
-        tests("GatewayTests", foundation + ["Gateway"]),
+        tests("GatewayTests", foundation + ["Gateway", "LocalStack", yams]),
         tests("IntegrationsTests", foundation + ["Integrations"]),
         tests("CampaignsTests", foundation + ["Campaigns"]),
         tests("WebhooksTests", foundation + ["Webhooks"]),

@@ -15,6 +15,9 @@ struct Gateway: Sendable {
     let requestLog: RequestLog
     private let auditHeads: AuditHeadLog
     private let lastUsed: LastUsed
+    private let document: DocumentRoutes
+    private let docs: DocsPage
+    private let problems: ProblemPages
     private let proxy: ReverseProxy
     /// Mail to members.
     var mails: MailQueue { self.accounts.mails }
@@ -74,6 +77,10 @@ struct Gateway: Sendable {
         self.requestLog = RequestLog(store: requestLogs, logger: house.logger)
         self.auditHeads = AuditHeadLog(database: database, logger: house.logger)
         self.lastUsed = lastUsed
+        let served = ServedDocument(publicURL: house.configuration.publicURL)
+        self.document = DocumentRoutes(document: served, security: self.security)
+        self.docs = DocsPage(assets: DocsAssets(directory: configuration.docsAssets), security: self.security)
+        self.problems = ProblemPages(security: self.security)
         self.proxy = ReverseProxy(
             guardian: self.guardian,
             security: self.security,
@@ -81,25 +88,26 @@ struct Gateway: Sendable {
             maximumRequestBytes: configuration.maximumRequestBytes,
             client: house.client
         )
-        self.workers = [
-            ("revocation_feed", try RevocationFeed(database: database, cache: cache, logger: house.logger)),
-            ("key_uses", lastUsed),
-            ("replica_presence", presence),
-            ("limit_keeper", LimitKeeper(limiter: limiter, rings: rings, logger: house.logger)),
-            ("request_log", self.requestLog),
-            (
-                "request_log_days",
-                RequestLogKeeper(
-                    store: requestLogs,
-                    rotations: KeyRotationStore(database: database),
-                    requestLogDays: configuration.requestLogDays,
-                    usageDays: configuration.usageDays,
-                    logger: house.logger
-                )
-            ),
-            ("audit_heads", self.auditHeads),
-            ("sweeper", Sweeper(database: database, logger: house.logger)),
-        ] + self.accounts.workers
+        self.workers =
+            [
+                ("revocation_feed", try RevocationFeed(database: database, cache: cache, logger: house.logger)),
+                ("key_uses", lastUsed),
+                ("replica_presence", presence),
+                ("limit_keeper", LimitKeeper(limiter: limiter, rings: rings, logger: house.logger)),
+                ("request_log", self.requestLog),
+                (
+                    "request_log_days",
+                    RequestLogKeeper(
+                        store: requestLogs,
+                        rotations: KeyRotationStore(database: database),
+                        requestLogDays: configuration.requestLogDays,
+                        usageDays: configuration.usageDays,
+                        logger: house.logger
+                    )
+                ),
+                ("audit_heads", self.auditHeads),
+                ("sweeper", Sweeper(database: database, logger: house.logger)),
+            ] + self.accounts.workers
     }
 
     func assembly() -> Assembly {
@@ -124,6 +132,9 @@ struct Gateway: Sendable {
             self.keys.mount(on: table)
             self.audit.mount(on: table)
             self.usage.mount(on: table)
+            self.document.mount(on: table)
+            self.docs.mount(on: table)
+            self.problems.mount(on: table)
             table.fallback(self.proxy.handle)
         }
     }

@@ -19,6 +19,8 @@ struct GatewayConfiguration: ServiceConfiguration {
     var usageDays: Int
     /// `MAIL_SMTP_HOST` and what belongs to it.
     var mail: MailSettings
+    /// `DOCS_ASSETS` (none): directory of swagger-ui's files; without it `/docs` only leads to the raw document.
+    var docsAssets: String?
 
     init(_ reader: SettingsReader) {
         self.accessTokenSeconds = reader.integer("ACCESS_TOKEN_SECONDS", default: 900, in: 60...86_400)
@@ -30,5 +32,6 @@ struct GatewayConfiguration: ServiceConfiguration {
         self.requestLogDays = reader.integer("REQUEST_LOG_DAYS", default: 30, in: 1...3_650)
         self.usageDays = reader.integer("USAGE_DAYS", default: 400, in: 1...3_650)
         self.mail = MailSettings(reader)
+        self.docsAssets = reader.optionalString("DOCS_ASSETS")
     }
 }

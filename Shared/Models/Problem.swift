@@ -1,5 +1,5 @@
 /// An error answer: RFC 9457 `application/problem+json`. Throw it anywhere below a route; ServiceKit turns it into the response.
-/// `type` is the path `/problems/<kind>`: a stable name for programs to compare. No page is served there.
+/// `type` is the path `/problems/<kind>`: a stable name for programs to compare, and the gateway's page about the kind.
 package struct Problem: Error, Sendable, Equatable {
     package var kind: Kind
     package var detail: String

@@ -54,6 +54,7 @@ private enum RoleExpectation {
     static func own(_ route: Route, _ role: Role?) -> Set<Int> {
         switch route.access {
         // With the credentials of nobody, as the matrix calls them.
+        case .anyone where route.method == .get: [200]
         case .anyone: [route == .register ? 201 : route == .forgotPassword ? 202 : 401]
         case .service: []
         case .user(let least), .member(let least, _):
@@ -174,6 +175,7 @@ private struct RoleCast: Sendable {
         if let role = actor.role, Self.ending.contains(route) { actor = try await Self.actor(self.door, role, in: self.own.organization) }
         var path = route.template
         if path.contains("{id}") { path = path.replacing("{id}", with: String(try await self.target(of: route, in: home, by: actor))) }
+        path = path.replacing("{file}", with: "page.css").replacing("{kind}", with: "not-found")
         return try await self.door.signed(actor.token).send(route.method, path, self.body(of: route, in: self.own)).status
     }
 

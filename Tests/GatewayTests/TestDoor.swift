@@ -1,6 +1,9 @@
 import Dispatch
 import Foundation
+import HTTPTypes
+import LocalStack
 import Models
+import ServiceKit
 import TestSupport
 
 /// An HTTP/1.1 exchange as bytes on a socket: what clients and libraries would tidy up arrives as it is written here.
@@ -32,7 +35,19 @@ struct TestDoor: Sendable {
         var text = "\(method) \(target) HTTP/1.1\r\nHost: gateway.test\r\nConnection: close\r\n"
         for (name, value) in headers { text += "\(name): \(value)\r\n" }
         if !bytes.isEmpty { text += "Content-Length: \(bytes.count)\r\n" }
-        return try await self.exchange(Array((text + "\r\n").utf8) + bytes)
+        let answer = try await self.exchange(Array((text + "\r\n").utf8) + bytes)
+        self.record(method, target, answer)
+        return answer
+    }
+
+    /// What the gateway answers itself; behind its proxy stand services of the tests.
+    private func record(_ method: String, _ target: String, _ answer: Answer) {
+        guard let log = ExchangeLog.shared, let path = target.split(separator: "?").first.map(String.init),
+            let wire = HTTPRequest.Method(rawValue: method), case .found(let route, _) = RouteIndex.catalogue.match(wire, path),
+            route.service == .gateway
+        else { return }
+        let headers = Dictionary(answer.headers.map { ($0.name.lowercased(), $0.value) }, uniquingKeysWith: { "\($0), \($1)" })
+        log.record(method, target, answer.status, headers: headers, body: answer.body)
     }
 
     /// Sends the bytes and reads the answer. On a thread of its own: sockets block.

@@ -79,7 +79,7 @@ package final class PublicAPI: Sendable {
         )
         let response = try await self.client.send(request)
         let bytes = try await response.collect(upTo: 64 << 20)
-        return Answer(
+        let answer = Answer(
             status: response.head.status.code,
             headers: Dictionary(
                 response.head.headerFields.map { ($0.name.canonicalName, $0.value) },
@@ -88,6 +88,8 @@ package final class PublicAPI: Sendable {
             bytes: bytes,
             body: (try? JSONValue(parsing: bytes)) ?? .null
         )
+        ExchangeLog.shared?.record(method.rawValue, path, answer.status, headers: answer.headers, body: bytes)
+        return answer
     }
 
     /// Sends and insists on a 2xx.

@@ -22,6 +22,8 @@ extension Stack {
                 environment["\(peer.rawValue.uppercased())_URLS"] = self.settings.url(peer)
             }
             environment.merge(keys[service] ?? [:]) { $1 }
+            let docs = "\(self.settings.root)/.build/docs-assets"
+            if service == .gateway, FileManager.default.fileExists(atPath: docs) { environment["DOCS_ASSETS"] = docs }
             if self.settings.hasSandbox {
                 environment["OUTBOUND_ALLOW"] = "127.0.0.0/8"
                 environment["HUBSPOT_BASE_URL"] = self.settings.sandboxURL

@@ -11,6 +11,14 @@ struct StackOptions: ParsableArguments {
     @Option(help: "Where the executables were built.")
     var binaries = ".build/release"
 
+    @Option(help: "Contacts in the sandbox CRM.")
+    var contacts: Int?
+
+    @Option(
+        help: ArgumentHelp("A variable for every service, beyond the ordinary ones; may be given several times.", valueName: "NAME=VALUE")
+    )
+    var set: [String] = []
+
     func settings() throws -> StackSettings {
         let environment = ProcessInfo.processInfo.environment
         func port(_ name: String, _ standard: Int) throws -> Int {
@@ -20,7 +28,7 @@ struct StackOptions: ParsableArguments {
         }
         let root = URL(filePath: self.root).standardizedFileURL.path()
         let run = environment["RUN_DIR"] ?? "\(root)/.run"
-        return StackSettings(
+        var settings = StackSettings(
             root: root,
             runDirectory: URL(filePath: run).standardizedFileURL.path(),
             binaries: URL(filePath: self.binaries, relativeTo: URL(filePath: root + "/")).standardizedFileURL.path(),
@@ -32,5 +40,12 @@ struct StackOptions: ParsableArguments {
             sandboxPort: try port("SANDBOX_PORT", 8090),
             sinkPort: try port("SMTP_SINK_PORT", 8025)
         )
+        if let contacts { settings.contacts = contacts }
+        for variable in self.set {
+            let parts = variable.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty else { throw ValidationError("--set takes NAME=VALUE, not \(variable)") }
+            settings.extraEnvironment[String(parts[0])] = String(parts[1])
+        }
+        return settings
     }
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs the Debian packages that building, running and testing need and that this machine lacks. Silent when nothing is missing.
-#   setup.sh [run|test|bench|fresh]    run is the base; each other one adds its own
+#   setup.sh [run|test|bench|browser|fresh]    run is the base; each other one adds its own
 set -euo pipefail
 
 # What a Swift toolchain needs on a bare Debian 12, what the product links, and the servers of the local stack.
@@ -8,15 +8,15 @@ packages=(
     binutils ca-certificates git libc6-dev libedit2 libgcc-12-dev libncurses6 libsqlite3-0 libstdc++-12-dev libxml2-dev libz3-dev
     pkg-config tzdata zlib1g-dev
     libpq-dev libssl-dev libcurl4-openssl-dev openssl postgresql postgresql-client util-linux procps
-    libdb5.3 libnsl2 libicu72
+    libdb5.3 libnsl2 libicu72 python3 python3-venv
 )
 case "${1:-run}" in
-run) ;;
-test) packages+=(python3 python3-venv) ;;
+run | test) ;;
 bench) packages+=(postgresql-contrib nginx-light wrk) ;;
+browser) packages+=(chromium fonts-dejavu-core) ;;
 fresh) packages+=(mmdebstrap) ;;
 *)
-    echo "usage: setup.sh [run|test|bench|fresh]" >&2
+    echo "usage: setup.sh [run|test|bench|browser|fresh]" >&2
     exit 64
     ;;
 esac

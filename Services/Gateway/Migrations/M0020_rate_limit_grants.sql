@@ -5,7 +5,7 @@ DROP TABLE rate_limit_windows;
 CREATE TABLE rate_limit_windows (
     -- 0 for what belongs to no organization: addresses.
     organization_id bigint NOT NULL,
-    -- key:12, organization, member:7, address:192.0.2.1
+    -- key:12, organization, member:7, address:c0000201
     subject text NOT NULL,
     policy text NOT NULL,
     window_seconds integer NOT NULL CHECK (window_seconds > 0),

@@ -52,8 +52,7 @@ enum LimitSubject: Hashable, Sendable {
     case key(OrganizationID, APIKeyID)
     case organization(OrganizationID)
     case member(OrganizationID, UserID)
-    /// An IPv4 address or the /64 of an IPv6 one, of which one host has all.
-    case address(String)
+    case address(ClientNetwork)
 
     /// 0 where it belongs to none.
     var organizationID: Int64 {
@@ -68,7 +67,7 @@ enum LimitSubject: Hashable, Sendable {
         case .key(_, let id): "key:\(id)"
         case .organization: "organization"
         case .member(_, let id): "member:\(id)"
-        case .address(let network): "address:\(network)"
+        case .address(let network): "address:\(network.text)"
         }
     }
 }

@@ -91,7 +91,7 @@ struct LimitSettings: Sendable {
     }
 
     func limits(ofAddress address: String) -> [Limit] {
-        self.marked([Limit(subject: .address(ClientNetwork.name(of: address)), policy: .address, units: self.address)])
+        self.marked([Limit(subject: .address(ClientNetwork(address)), policy: .address, units: self.address)])
     }
 
     private func marked(_ limits: [Limit]) -> [Limit] {

@@ -6,8 +6,9 @@ struct CatalogueRoutes {
     let providers: Providers
 
     func mount(on table: RouteTable) {
-        table.mount(.listProviders) { _, _ in
-            try .json(Page(data: self.providers.definitions, nextCursor: nil))
+        table.mount(.listProviders) { request, _ in
+            _ = try request.page()
+            return try .json(Page(data: self.providers.definitions, nextCursor: nil))
         }
     }
 }

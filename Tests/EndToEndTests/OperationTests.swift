@@ -1,0 +1,54 @@
+import LocalStack
+import Models
+import Testing
+
+extension EndToEnd {
+    /// Moves that no other test makes, so that the answer of every operation is seen at least once and held against the API document.
+    @Suite struct Operations {
+        @Test func campaignsArePausedResumedAndCancelled() async throws {
+            try await PublicAPI.using(EndToEnd.stack.settings.gatewayURL) { door in
+                let (credentials, _) = try await DemoJob(stack: EndToEnd.stack, name: "moves")
+                    .run(email: "moves@operations.example", password: "correct horse battery")
+                let owner = door.signed(Secret(credentials.accessToken))
+                let path = try await self.campaign(owner)
+                #expect(try await owner.call(.post, "\(path)/schedule", ["scheduled_at": "2099-01-01T00:00:00Z"])["status"] == "scheduled")
+                #expect(try await owner.call(.post, "\(path)/cancel")["status"] == "cancelled")
+
+                let sent = try await self.campaign(owner)
+                #expect(try await owner.call(.post, "\(sent)/send")["status"] == "preparing")
+                #expect(try await owner.call(.post, "\(sent)/pause")["status"] == "paused")
+                let resumed = try await owner.call(.post, "\(sent)/resume")["status"]?.stringValue
+                #expect(["preparing", "sending"].contains(resumed))
+                _ = try await owner.send(.post, "\(sent)/cancel")
+
+                let source = try await owner.call(.get, "/api/v1/integrations?provider=hubspot")["data"]?.arrayValue?.first
+                let id = try #require(source?["id"]?.integerValue)
+                #expect(try await owner.send(.post, "/api/v1/integrations/\(id)/sync").status == 202)
+            }
+        }
+
+        @Test func sessionsAreRefreshedOnce() async throws {
+            try await PublicAPI.using(EndToEnd.stack.settings.gatewayURL) { door in
+                let registration: JSONValue = [
+                    "email": "refresh@operations.example", "password": "correct horse battery", "name": "R", "organization_name": "R",
+                ]
+                let first = try await door.call(.post, "/api/v1/auth/register", registration)["refresh_token"] ?? .null
+                #expect(try await door.send(.post, "/api/v1/auth/refresh", ["refresh_token": first]).status == 200)
+                #expect(try await door.send(.post, "/api/v1/auth/refresh", ["refresh_token": first]).status == 401)
+            }
+        }
+
+        private func campaign(_ owner: PublicAPI) async throws -> String {
+            let mail = try await owner.call(.get, "/api/v1/integrations?provider=smtp")["data"]?.arrayValue?.first
+            let campaign = try await owner.call(
+                .post,
+                "/api/v1/campaigns",
+                [
+                    "name": "Moves", "integration_id": mail?["id"] ?? .null, "from_email": "moves@operations.example", "subject": "S",
+                    "text": "T", "audience": ["all": true],
+                ]
+            )
+            return "/api/v1/campaigns/\(try #require(campaign["id"]?.integerValue))"
+        }
+    }
+}
