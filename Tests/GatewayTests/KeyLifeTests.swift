@@ -184,15 +184,20 @@ import Testing
                 body: ["name": "child", "scopes": ["organization:read", "contacts:read"], "rate_limit": 20]
             )
             let child = try #require(made.json["key"]?.stringValue)
-            let store = CredentialStore(database: gateway.database.runtime, limits: TierLimits(standard: 1_000, premium: 10_000))
+            let store = CredentialStore(database: gateway.database.runtime, limits: LimitSettings(SettingsReader(environment: [:])))
             let known = try #require(try await store.key(try TokenDigest(child))?.known)
-            #expect(known.ancestors == [LimitedAncestor(id: APIKeyID(id), limit: 20)])
+            let above = LimitSubject.key(member.organization, APIKeyID(id))
+            #expect(known.limits.first { $0.subject == above } == Limit(subject: above, policy: .hour, units: 20))
             #expect(known.tags.contains(.key(member.organization, APIKeyID(id))))
             let change: JSONValue = ["scopes": ["keys:write", "organization:read"], "allowed_cidrs": ["127.0.0.0/8"], "rate_limit": 9]
             #expect(try await self.patch(gateway, id, member.bearer, change).status == 200)
             let shrunk = try #require(try await store.key(try TokenDigest(child))?.known)
             #expect(shrunk.principal.scopes == [.organizationRead])
-            #expect(shrunk.ancestors.map(\.limit) == [9])
+            #expect(shrunk.limits.filter { $0.subject == above }.map(\.units) == [9])
+            // What the child uses counts for the key above it.
+            for _ in 0..<9 { _ = try await gateway.door.send("GET", "/api/v1/api/public/user", headers: [("X-API-Key", child)]) }
+            let refused = try await gateway.door.send("GET", "/api/v1/api/public/user", headers: [("X-API-Key", key)])
+            #expect(refused.status == 429)
             #expect(throws: Problem.self) { try shrunk.admits(address: "192.0.2.1") }
             try shrunk.admits(address: "127.0.0.1")
         }

@@ -15,7 +15,7 @@ struct ProblemGuide: Sendable {
     private static func texts(_ kind: Problem.Kind) -> (String, String, Problem) {
         switch kind {
         case .badRequest, .validation, .payloadTooLarge, .unsupportedMediaType: self.inputTexts(kind)
-        case .unauthenticated, .forbidden, .quotaExceeded: self.accessTexts(kind)
+        case .unauthenticated, .secondFactorRequired, .forbidden, .quotaExceeded, .tooManyAttempts: self.accessTexts(kind)
         case .notFound, .methodNotAllowed, .conflict, .gone, .idempotencyMismatch, .idempotencyRunning: self.resourceTexts(kind)
         case .internal, .badGateway, .unavailable, .timeout: self.serverTexts(kind)
         }
@@ -66,11 +66,24 @@ struct ProblemGuide: Sendable {
                 "Ask an administrator for the role, or use a key with the scope that `detail` names.",
                 Problem(kind, "This needs the role admin.")
             )
+        case .secondFactorRequired:
+            (
+                "Email address and password are right, and this account asks for a second factor.",
+                "Send the same request with `totp_code` from the authenticator, or with one of the account's recovery codes as `recovery_code`.",
+                Problem(kind, "Send totp_code or recovery_code.")
+            )
+        case .tooManyAttempts:
+            (
+                "Passwords, codes or mails were asked for too often, from this address or for this account.",
+                "Wait as many seconds as `Retry-After` says. Right passwords wait as wrong ones do.",
+                Problem(kind, "Too many attempts. Try again in 30 seconds.", retryAfter: 30)
+            )
         default:
             (
-                "A limit is used up: the units of an API key in this hour, or the requests that may be under way at once.",
+                "A limit is used up: units of an API key, its organization, a member or an address in a window of time, or the requests that may "
+                    + "be under way at once. `violated-policies` names which.",
                 "Wait as many seconds as `Retry-After` says. `RateLimit` and `X-RateLimit-Remaining` tell on every answer how much is left.",
-                Problem(kind, "This API key has used its 1000 units of this hour.", retryAfter: 1800, violatedPolicies: ["default"])
+                Problem(kind, "Used up: 1000 units in an hour (hour). Come back in 1800 seconds.", retryAfter: 1800, violatedPolicies: ["hour"])
             )
         }
     }

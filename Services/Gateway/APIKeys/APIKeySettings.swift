@@ -20,7 +20,7 @@ struct APIKeySettings: Sendable, Equatable {
     init(_ body: JSONValue, maker: Principal, now: Date) throws {
         var reader = FieldReader(body)
         self.name = reader.line("name", 1...200)
-        if !reader.has("scopes") { reader.fault("scopes", "is missing") }
+        if (body["scopes"] ?? .null) == .null { reader.fault("scopes", "is missing") }
         let scopes = Self.scopes(&reader) ?? []
         let asked = Self.role(&reader)
         // Without a role the key gets the least one that its scopes can be used with.
