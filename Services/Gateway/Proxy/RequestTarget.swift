@@ -21,6 +21,9 @@ struct RequestTarget: Sendable, Equatable {
         let mark = text.firstIndex(of: "?") ?? text.endIndex
         self.path = String(text[..<mark])
         self.query = String(text[mark...])
+        // Without an escape and a dot behind a slash there is one way to read it.
+        let bytes = self.path.utf8
+        guard bytes.contains(UInt8(ascii: "%")) || self.path.contains("/.") else { return }
         for segment in self.path.split(separator: "/") { try Self.check(segment) }
     }
 

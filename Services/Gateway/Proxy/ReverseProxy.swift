@@ -22,6 +22,8 @@ struct ReverseProxy: Sendable {
     let maximumRequestBytes: Int
     let client: @Sendable (ServiceName) -> ServiceClient
     private let slots = CallSlots()
+    /// Bytes of a body that is not streamed.
+    private static let atOnce = 64 << 10
 
     /// What can be reached from outside. Routes for other processes are not in it: nobody learns that they exist.
     static let routes = RouteIndex(
@@ -45,7 +47,7 @@ struct ReverseProxy: Sendable {
         // Taken after the body has come: a slow client holds no place of the others.
         var slot: CallSlots.Slot?
         if let principal { slot = try await self.slots.enter(principal.organizationID, isLong: route.timeout > Route.usualTimeout) }
-        return self.response(try await self.send(request, target, admitted, context), holding: slot)
+        return try await self.response(try await self.send(request, target, admitted, context), holding: slot)
     }
 
     private func route(_ request: Request, _ target: RequestTarget, _ context: BaseContext) throws(Problem) -> Route {
@@ -86,11 +88,17 @@ struct ReverseProxy: Sendable {
     }
 
     /// - slot: kept until the answer has passed.
-    private func response(_ answer: HTTPClientResponse, holding slot: CallSlots.Slot?) -> Response {
+    private func response(_ answer: HTTPClientResponse, holding slot: CallSlots.Slot?) async throws -> Response {
         let headers = ForwardedHeaders.response(answer.head.headerFields)
         let length = headers[.contentLength].flatMap { Int($0) }
         if length == 0 || answer.head.status == .noContent || answer.head.status == .notModified {
             return Response(status: answer.head.status, headers: headers)
+        }
+        // A short body is there with its head: it goes out in one piece, and a fault in it is still a problem of its own.
+        if let length, length <= Self.atOnce {
+            let bytes = try await answer.collect(upTo: length)
+            withExtendedLifetime(slot) {}
+            return Response(status: answer.head.status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
         }
         let body = ResponseBody(contentLength: length) { writer in
             // A fault in the middle ends the client's connection: it must not take half an answer for a whole one.

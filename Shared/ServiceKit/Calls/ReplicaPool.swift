@@ -29,6 +29,7 @@ final class ReplicaPool: Sendable {
     /// - avoiding: replicas that this call has tried, used again only where there is no other.
     func pick(avoiding: Set<Int> = [], now: ContinuousClock.Instant = .now) -> Pick {
         self.replicas.withLock { replicas in
+            if replicas.count == 1, replicas[0].outUntil == nil { return Self.take(0, &replicas) }
             let healthy = replicas.indices.filter { replicas[$0].outUntil == nil }
             let probes = replicas.indices.filter { !replicas[$0].isProbed && (replicas[$0].outUntil.map { $0 <= now } ?? false) }
             if let probe = probes.first(where: { !avoiding.contains($0) }) {

@@ -183,12 +183,12 @@ package struct ServiceClient: Sendable {
         var tried: Set<Int> = []
         for number in 1... {
             let failure: ServiceCallError
-            var wait = Backoff(base: .milliseconds(50), limit: .seconds(1)).delay(afterFailures: number)
+            var pause = Duration.zero
             switch self.pool.pick(avoiding: tried) {
-            case .none(let pause):
-                let seconds = Int(pause.components.seconds) + 1
+            case .none(let untilBack):
+                let seconds = Int(untilBack.components.seconds) + 1
                 failure = ServiceCallError(self.callee, .notSent, retryAfter: seconds, detail: "no replica is reachable")
-                wait = max(wait, pause)
+                pause = untilBack
             case .replica(let index):
                 tried.insert(index)
                 do {
@@ -199,6 +199,7 @@ package struct ServiceClient: Sendable {
                     failure = error
                 }
             }
+            let wait = max(pause, Backoff(base: .milliseconds(50), limit: .seconds(1)).delay(afterFailures: number))
             guard number < Self.tries, mayRepeat, failure.mayBeRepeated(isIdempotent: isIdempotent), ContinuousClock.now + wait < deadline
             else { throw failure }
             try await Task.sleep(for: wait)

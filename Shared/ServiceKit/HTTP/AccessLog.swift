@@ -48,6 +48,8 @@ struct AccessLog: Sendable {
 
         let isOperation = OperationsRoutes.paths.contains(self.request.uri.path)
         if let observer, !isOperation, notes.caller == nil { observer(self.observed(notes, status, duration, bytes)) }
+        let level = isOperation ? Logger.Level.debug : .info
+        guard level >= self.context.logger.logLevel else { return }
         var metadata: Logger.Metadata = [
             "method": "\(self.request.method.rawValue)",
             // Without the query: it may carry tokens of callback routes.
@@ -64,11 +66,7 @@ struct AccessLog: Sendable {
         }
         if let caller = notes.caller { metadata["caller"] = "\(caller.rawValue)" }
         if !isComplete { metadata["aborted"] = "true" }
-        self.context.logger.log(
-            level: isOperation ? .debug : .info,
-            "request",
-            metadata: metadata
-        )
+        self.context.logger.log(level: level, "request", metadata: metadata)
     }
 
     private func observed(_ notes: RequestNotes.Values, _ status: HTTPResponse.Status, _ duration: Duration, _ bytes: Int)

@@ -65,10 +65,11 @@ package struct TraceParent: Sendable, Equatable, CustomStringConvertible {
 
     /// So many times eight random bytes, not all of them zero.
     private static func random(words count: Int) -> String {
+        var random = PooledRandom()
         var word: UInt64 = 0
         return String(unsafeUninitializedCapacity: count * 16) { output in
             for index in 0..<count * 16 {
-                if index % 16 == 0 { word = UInt64.random(in: 1 ... .max) }
+                if index % 16 == 0 { word = UInt64.random(in: 1 ... .max, using: &random) }
                 let digit = UInt8(word & 15)
                 output[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
                 word >>= 4

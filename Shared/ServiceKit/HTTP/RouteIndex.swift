@@ -20,6 +20,8 @@ package struct RouteIndex: Sendable {
     }
 
     private var nodes = [Node()]
+    /// Nodes of templates without parameters, by their whole path: most requests are found at once.
+    private var whole: [String: Int] = [:]
 
     /// The whole catalogue.
     package static let catalogue = RouteIndex(RouteCatalogue.all)
@@ -35,17 +37,20 @@ package struct RouteIndex: Sendable {
         }
         precondition(self.nodes[node].routes[route.method] == nil, "\(route.name) is there twice")
         self.nodes[node].routes[route.method] = route
+        if !route.template.contains("{") { self.whole[route.template] = node }
     }
 
     /// - path: as the client sent it, without the query.
     package func match(_ method: HTTPRequest.Method, _ path: String) -> Match {
+        let wanted = Route.Method(rawValue: method.rawValue)
+        if let node = self.whole[path], let route = wanted.flatMap({ self.nodes[node].routes[$0] }) { return .found(route, Parameters()) }
         guard path.hasPrefix("/") else { return .unknown }
         let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
         guard !segments.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else { return .unknown }
         var best: Node?
         self.walk(0, segments[...]) { node in
             // A literal match with other methods must not hide a parameter that has this one.
-            if Route.Method(rawValue: method.rawValue).flatMap({ node.routes[$0] }) != nil {
+            if wanted.flatMap({ node.routes[$0] }) != nil {
                 best = node
                 return true
             }
@@ -53,7 +58,7 @@ package struct RouteIndex: Sendable {
             return false
         }
         guard let best else { return .unknown }
-        guard let route = Route.Method(rawValue: method.rawValue).flatMap({ best.routes[$0] }) else {
+        guard let route = wanted.flatMap({ best.routes[$0] }) else {
             return .wrongMethod(best.routes.keys.sorted { $0.rawValue < $1.rawValue })
         }
         guard let parameters = Self.parameters(of: route, segments) else { return .unknown }

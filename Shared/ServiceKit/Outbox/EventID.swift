@@ -13,11 +13,13 @@ package enum EventID {
     /// `prefix_` and a UUIDv7 (RFC 9562) as 32 hexadecimal digits. Ids of one process grow.
     package static func make(_ prefix: String) -> String {
         let now = UInt64(max(0, Date().timeIntervalSince1970 * 1000))
+        var random = PooledRandom()
+        let start = UInt16.random(in: 0..<0x800, using: &random)
         let (milliseconds, counter) = self.state.withLock { state in
             if now > state.milliseconds {
                 state.milliseconds = now
                 // Room for more in this millisecond: the counter starts in its lower half.
-                state.counter = UInt16.random(in: 0..<0x800)
+                state.counter = start
             } else if state.counter == 0xFFF {
                 state.milliseconds += 1
                 state.counter = 0
@@ -27,12 +29,17 @@ package enum EventID {
             return (state.milliseconds, state.counter)
         }
         let high = milliseconds << 16 | 0x7000 | UInt64(counter)
-        let low = UInt64.random(in: 0...(UInt64.max >> 2)) | 1 << 63
+        let low = random.next() >> 2 | 1 << 63
         return "\(prefix)_\(self.hex(high))\(self.hex(low))"
     }
 
     private static func hex(_ value: UInt64) -> String {
-        let text = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - text.count) + text
+        String(unsafeUninitializedCapacity: 16) { output in
+            for index in 0..<16 {
+                let digit = UInt8(truncatingIfNeeded: value >> UInt64(60 - index * 4)) & 15
+                output[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+            }
+            return 16
+        }
     }
 }
