@@ -82,7 +82,7 @@ format: ## Format every source file
 arrows: ## Check that modules import only what the design lets them
 	@.ci/arrows
 
-bench: ## Measure Database, Transport and Encryption beside their peers
+bench: ## Measure Database, Transport, Encryption and the gateway beside their peers
 	@compose/local/setup.sh bench
 	@Tests/Benchmarks/run.sh
 

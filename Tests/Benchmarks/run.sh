@@ -1,7 +1,7 @@
 #!/bin/bash
-# Measures Database, Transport and Encryption beside their peers: a private Postgres and a private nginx, both for this run alone.
-# Takes about six minutes after the build, which is long the first time (the peers bring BoringSSL).
-#   BENCH_ONLY=encryption|database|transport   only that part
+# Measures Database, Transport and Encryption beside their peers, then the gateway beside nginx with Lua and FastAPI: private servers all, for this
+# run alone. Takes about ten minutes after the build, which is long the first time (the peers bring BoringSSL).
+#   BENCH_ONLY=encryption|database|transport|gateway   only that part
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -9,6 +9,21 @@ root=$(cd "$here/../.." && pwd)
 "$root/compose/local/setup.sh" bench
 bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
 export PATH="$bin:$PATH:/usr/sbin"
+
+gateway() {
+    local venv=$root/.build/venv-bench list=$here/Gateway/requirements.txt
+    if ! cmp -s "$list" "$venv/installed.txt"; then
+        python3 -m venv --clear "$venv"
+        "$venv/bin/pip" install -q --disable-pip-version-check -r "$list"
+        cp "$list" "$venv/installed.txt"
+    fi
+    make -C "$root" build
+    python3 "$here/Gateway/run.py" --python "$venv/bin/python"
+}
+if [ "${BENCH_ONLY:-}" = gateway ]; then
+    gateway
+    exit
+fi
 
 cd "$here"
 swift build -c release -debug-info-format none --product Bench
@@ -58,3 +73,4 @@ nginx -e "$dir/nginx.log" -c "$dir/nginx.conf"
 ulimit -n 8192 2>/dev/null || true
 echo "$(nproc) cores, $(uname -m); $(openssl version | cut -d' ' -f1,2), $(pgbench --version), $(nginx -v 2>&1)"
 SWIFT_BACKTRACE=enable=no "$bench" "postgres://postgres@127.0.0.1:$database_port/postgres" "http://127.0.0.1:$http_port/" "$dir" ${BENCH_ONLY:-}
+[ -n "${BENCH_ONLY:-}" ] || gateway
