@@ -26,8 +26,7 @@ enum ProblemAnswers {
     /// - kinds: of one status.
     /// - reasons: when this operation answers so, by the kind's name, in place of what the kind means everywhere.
     static func answer(_ kinds: [Problem.Kind], _ reasons: [String: String] = [:]) -> JSONValue {
-        var headers = DocumentTexts.limitHeaders
-        headers["X-Request-Id"] = DocumentTexts.header("X-Request-Id")
+        var headers = DocumentTexts.answerHeaders
         if kinds.contains(.unauthenticated) { headers["WWW-Authenticate"] = DocumentTexts.header("WWW-Authenticate") }
         if kinds.contains(where: { ProblemGuide($0).example.retryAfter != nil }) {
             headers["Retry-After"] = DocumentTexts.header("Retry-After")
