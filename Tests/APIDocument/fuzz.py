@@ -145,7 +145,17 @@ def attack(tools, stack, name, token, way, excluded, options, known):
     print(f"{name}: {'clean' if code == 0 else 'FAULTS'} in {time.monotonic() - start:.0f} s", flush=True)
     if code:
         print((RUN / f"{name}.log").read_text()[-12_000:], flush=True)
-    return code == 0
+    return code == 0 and still_works(stack, name, token)
+
+
+def still_works(stack, name, token):
+    """Whether the run kept its credential to the end: without it every answer is a 401, which fits the document and tells nothing."""
+    try:
+        stack.call("GET", "/api/v1/api/public/user", token=token)
+    except urllib.error.HTTPError as error:
+        print(f"{name}: FAULT: its credential works no more ({error.code}): name what ended it in NOT_BY_KEY or NOT_BY_USER", flush=True)
+        return False
+    return True
 
 
 # In place of each member of each body, one after the other; schemathesis does not try them all.
@@ -195,7 +205,7 @@ def mutate(stack, document, token, excluded):
                 if status >= 500 or str(status) not in operation["responses"]:
                     faults.append(f"{method.upper()} {template} answered {status} to {json.dumps(body)[:300]}")
     print(f"mutations: {count} requests, {len(faults)} faults", *faults[:40], sep="\n", flush=True)
-    return not faults
+    return not faults and still_works(stack, "mutations", token)
 
 
 def main():

@@ -87,7 +87,7 @@ enum DocumentTexts {
                 ],
                 "violated-policies": [
                     "type": "array", "minItems": 1, "items": ["type": "string"],
-                    "description": "Names of the limits that refused, as in `RateLimit-Policy`; `concurrency` for requests under way at once.",
+                    "description": "Names of the limits that refused, as in `RateLimit-Policy`; `concurrency`: requests under way.",
                 ],
             ],
         ],
