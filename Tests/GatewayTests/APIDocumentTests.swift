@@ -45,6 +45,30 @@ import Testing
         #expect(answers.keys.contains { $0.hasPrefix("2") })
     }
 
+    /// Keys, members and addresses alike are counted and may be refused.
+    @Test(arguments: APIDocument.routes) func everyOperationTellsOfItsLimits(_ route: Route) throws {
+        let document = try self.document().value
+        let operation = try #require(document["paths"]?[route.template]?[route.method.rawValue.lowercased()])
+        let answers = (operation["responses"]?.objectValue ?? [:]).mapValues { Self.resolved($0, document) }
+        for (status, answer) in answers {
+            let headers = Set(answer["headers"]?.objectValue?.keys.map { $0 } ?? [])
+            #expect(
+                headers.isSuperset(of: [
+                    "X-Request-Id", "RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
+                ]),
+                "\(status)"
+            )
+        }
+        let refusal = try #require(answers["429"])
+        #expect(refusal["headers"]?["Retry-After"] != nil)
+        #expect(refusal["content"]?[Problem.mediaType]?["examples"]?["quota-exceeded"] != nil)
+    }
+
+    private static func resolved(_ answer: JSONValue, _ document: JSONValue) -> JSONValue {
+        guard let name = answer["$ref"]?.stringValue?.split(separator: "/").last else { return answer }
+        return document["components"]?["responses"]?[String(name)] ?? .null
+    }
+
     @Test func faultsAreNamed() throws {
         let fragment = DocumentFragment(
             file: "test.yaml",

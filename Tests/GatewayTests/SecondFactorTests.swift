@@ -87,6 +87,7 @@ import Testing
             let asked = try await gateway.login(member.email)
             #expect(asked.status == 401)
             #expect(asked.json["type"] == "/problems/second-factor-required")
+            #expect(asked.header("WWW-Authenticate")?.hasPrefix("Bearer") == true)
             let code = try Self.code(secret)
             #expect(try await gateway.login(member.email, more: ["totp_code": .string(code)]).status == 200)
             let replayed = try await gateway.login(member.email, more: ["totp_code": .string(code)])

@@ -123,7 +123,7 @@ struct DocumentBuilder {
     }
 
     private mutating func answer(_ route: Route, _ status: String, _ answer: JSONValue) -> JSONValue {
-        var headers = DocumentTexts.answerHeaders(of: route)
+        var headers = DocumentTexts.answerHeaders
         if status.hasPrefix("2"), route.idempotent { headers["Idempotency-Replayed"] = DocumentTexts.header("Idempotency-Replayed") }
         headers.merge(answer["headers"]?.objectValue ?? [:]) { $1 }
         var written: [String: JSONValue] = ["description": answer["description"] ?? "", "headers": .object(headers)]

@@ -25,7 +25,11 @@ struct DocumentFragment: Sendable {
     /// In the order in which the document shows them.
     static let files: [(file: String, bytes: [UInt8])] = [
         ("accounts.yaml", PackageResources.accounts_yaml),
+        ("passwords.yaml", PackageResources.passwords_yaml),
+        ("members.yaml", PackageResources.members_yaml),
         ("keys.yaml", PackageResources.keys_yaml),
+        ("usage.yaml", PackageResources.usage_yaml),
+        ("audit.yaml", PackageResources.audit_yaml),
         ("integrations.yaml", PackageResources.integrations_yaml),
         ("contacts.yaml", PackageResources.contacts_yaml),
         ("campaigns.yaml", PackageResources.campaigns_yaml),

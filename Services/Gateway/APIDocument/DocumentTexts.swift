@@ -19,8 +19,9 @@ enum DocumentTexts {
         **Repeating.** Operations that take `Idempotency-Key` carry out the first request under a key and answer its repeats the same for 24
         hours.
 
-        **Limits.** Answers to API keys tell in `RateLimit` and `X-RateLimit-…` how many units of this hour are left; `x-cost` of an operation
-        is what it takes.
+        **Limits.** Each request takes its operation's `x-cost` from every limit that applies: of the API key and its organization, of the
+        signed-in member, or of the address where nobody signed in. `RateLimit-Policy` and `RateLimit` tell of all of them how much is left,
+        `X-RateLimit-…` of the first. 429 names in `violated-policies` those that are used up, and in `Retry-After` when to come back.
 
         **Following a request.** Every answer carries `X-Request-Id`: yours where you sent one of letters, digits and `-_.:+=` (at most 128
         characters), else a new one. W3C `traceparent` is passed through.
@@ -85,7 +86,8 @@ enum DocumentTexts {
                     "description": "Faults of the input.",
                 ],
                 "violated-policies": [
-                    "type": "array", "minItems": 1, "items": ["type": "string"], "description": "Names of the limits that refused.",
+                    "type": "array", "minItems": 1, "items": ["type": "string"],
+                    "description": "Names of the limits that refused, as in `RateLimit-Policy`; `concurrency`: requests under way.",
                 ],
             ],
         ],
@@ -170,11 +172,14 @@ enum DocumentTexts {
         uniquingKeysWith: { $1 }
     )
 
-    /// Of answers that are no problems.
-    static func answerHeaders(of route: Route) -> [String: JSONValue] {
-        var headers: [String: JSONValue] = ["X-Request-Id": self.header("X-Request-Id")]
-        if case .member = route.access { headers.merge(self.limitHeaders) { $1 } }
-        return headers
+    /// Of every answer. Not required: what is refused before anybody is counted, and what the operator counts without refusing, tells no limit.
+    static let answerHeaders = Self.limitHeaders.merging(["X-Request-Id": Self.header("X-Request-Id")]) { $1 }
+
+    /// Pattern of a list of policies with these parameters.
+    private static func limitList(_ parameters: String) -> String {
+        let names = LimitPolicy.allCases.map(\.rawValue).joined(separator: "|")
+        let item = "\"(\(names))\";\(parameters)"
+        return "^\(item)(, \(item))*$"
     }
 
     static let headers: JSONValue = [
@@ -187,21 +192,23 @@ enum DocumentTexts {
             "schema": ["type": "string", "enum": ["true"]],
         ],
         "RateLimit-Policy": [
-            "description": "To API keys: the limits, `q` units in `w` seconds (draft-ietf-httpapi-ratelimit-headers).",
-            "schema": ["type": "string"], "example": "\"default\";q=1000;w=3600",
+            "description": "The limits that apply: `q` units in `w` seconds (draft-ietf-httpapi-ratelimit-headers-10).",
+            "schema": ["type": "string", "pattern": .string(Self.limitList(#"q=\d+;w=\d+"#))],
+            "example": "\"hour\";q=1000;w=3600, \"burst\";q=100;w=10, \"organization\";q=10000;w=3600",
         ],
         "RateLimit": [
-            "description": "To API keys: `r` units are left for `t` seconds.", "schema": ["type": "string"],
-            "example": "\"default\";r=998;t=1800",
+            "description": "Of each of them `r` units are left for `t` seconds.",
+            "schema": ["type": "string", "pattern": .string(Self.limitList(#"r=\d+;t=\d+"#))],
+            "example": "\"hour\";r=998;t=1800, \"burst\";r=98;t=4, \"organization\";r=9120;t=1800",
         ],
         "X-RateLimit-Limit": [
-            "description": "To API keys: units in this window.", "schema": ["type": "integer", "minimum": 0], "example": 1000,
+            "description": "Units in a window of the first limit.", "schema": ["type": "integer", "minimum": 1], "example": 1000,
         ],
         "X-RateLimit-Remaining": [
-            "description": "To API keys: units left in it.", "schema": ["type": "integer", "minimum": 0], "example": 998,
+            "description": "Units left in it.", "schema": ["type": "integer", "minimum": 0], "example": 998,
         ],
         "X-RateLimit-Reset": [
-            "description": "To API keys: when it ends, in Unix seconds.", "schema": ["type": "integer", "minimum": 0],
+            "description": "When the window ends, in Unix seconds.", "schema": ["type": "integer", "minimum": 0],
             "example": 1_795_000_000,
         ],
         "Retry-After": [

@@ -26,9 +26,8 @@ enum ProblemAnswers {
     /// - kinds: of one status.
     /// - reasons: when this operation answers so, by the kind's name, in place of what the kind means everywhere.
     static func answer(_ kinds: [Problem.Kind], _ reasons: [String: String] = [:]) -> JSONValue {
-        var headers = DocumentTexts.limitHeaders
-        headers["X-Request-Id"] = DocumentTexts.header("X-Request-Id")
-        if kinds.contains(.unauthenticated) { headers["WWW-Authenticate"] = DocumentTexts.header("WWW-Authenticate") }
+        var headers = DocumentTexts.answerHeaders
+        if kinds.contains(where: { $0.status == 401 }) { headers["WWW-Authenticate"] = DocumentTexts.header("WWW-Authenticate") }
         if kinds.contains(where: { ProblemGuide($0).example.retryAfter != nil }) {
             headers["Retry-After"] = DocumentTexts.header("Retry-After")
         }

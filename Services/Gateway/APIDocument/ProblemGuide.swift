@@ -83,7 +83,12 @@ struct ProblemGuide: Sendable {
                 "A limit is used up: units of an API key, its organization, a member or an address in a window of time, or the requests that may "
                     + "be under way at once. `violated-policies` names which.",
                 "Wait as many seconds as `Retry-After` says. `RateLimit` and `X-RateLimit-Remaining` tell on every answer how much is left.",
-                Problem(kind, "Used up: 1000 units in an hour (hour).", retryAfter: 1800, violatedPolicies: ["hour"])
+                Problem(
+                    kind,
+                    "Used up: 1000 units in an hour (hour). Come back in 1800 seconds.",
+                    retryAfter: 1800,
+                    violatedPolicies: ["hour"]
+                )
             )
         }
     }

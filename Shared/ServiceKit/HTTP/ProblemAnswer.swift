@@ -31,7 +31,8 @@ extension Problem {
     func response(requestID: String) -> Response {
         var headers: HTTPFields = [.contentType: Self.mediaType]
         if let retryAfter { headers[.retryAfter] = String(retryAfter) }
-        if self.kind == .unauthenticated { headers[.wwwAuthenticate] = #"Bearer realm="switchboard""# }
+        // RFC 9110 section 15.5.2: on every 401.
+        if self.kind.status == 401 { headers[.wwwAuthenticate] = #"Bearer realm="switchboard""# }
         let body = self.json(requestID: requestID).serialized()
         return Response(
             status: HTTPResponse.Status(code: self.kind.status),
