@@ -8,9 +8,8 @@ extension EndToEnd {
     @Suite struct BodyAttacks {
         /// What has ended in SQL elsewhere: as text, as a number's place, as LIKE patterns, and what encodings make of it.
         private static let strings = [
-            "' OR '1'='1", "'; DROP TABLE gateway.users; --", "1); UPDATE gateway.organizations SET tier = 'premium'; --",
-            "' || pg_sleep(20) || '", "$$; SELECT pg_sleep(20); $$", "%' ESCAPE '_", "\\'; SELECT 1; --", "\u{2019} OR 1=1 --", "a\u{0}b",
-            "{{7*7}}${7*7}", "' UNION SELECT password_hash FROM gateway.users --",
+            "' OR '1'='1", "1); UPDATE gateway.organizations SET tier = 'premium'; DROP TABLE gateway.users; --", "' || pg_sleep(20) || '",
+            "$$; SELECT pg_sleep(20); $$", "%' ESCAPE '_ \\'; SELECT 1; --", "a\u{0}b",
         ]
 
         /// Fields that only the house sets.
@@ -49,9 +48,9 @@ extension EndToEnd {
                 }
                 // Queries and paths take strings, too.
                 for route in RouteCatalogue.all where route.method == .get && route.template.hasPrefix("/api/") {
-                    for text in Self.strings where !text.contains("\u{0}") {
+                    let path = try await self.path(of: route, cast, owner)
+                    for text in Self.strings {
                         let escaped = text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
-                        let path = try await self.path(of: route, cast, owner)
                         let queries = ["cursor", "limit", "provider", "status", "action", "from", "granularity", "search", "q", "email"]
                         let query = queries.map { "\($0)=\(escaped)" }.joined(separator: "&")
                         for target in ["\(path)?\(query)", "\(path)?cursor=\(escaped)", route.template.replacing("{id}", with: escaped)] {

@@ -35,7 +35,7 @@ final class RawConnection: Sendable {
 
     @discardableResult
     func send(_ bytes: [UInt8]) -> Bool {
-        Glibc.send(self.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL | Int32(MSG_DONTWAIT.rawValue))) == bytes.count
+        Glibc.send(self.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) == bytes.count
     }
 
     struct Received: Sendable {
@@ -53,7 +53,7 @@ final class RawConnection: Sendable {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while ContinuousClock.now < deadline {
-            let count = recv(self.descriptor, &chunk, chunk.count, Int32(MSG_DONTWAIT.rawValue))
+            let count = recv(self.descriptor, &chunk, chunk.count, Int32(MSG_DONTWAIT))
             if count > 0 {
                 bytes += chunk[..<count]
             } else if count == 0 || (errno != EAGAIN && errno != EINTR) {

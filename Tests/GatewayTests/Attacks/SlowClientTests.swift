@@ -169,7 +169,7 @@ import Testing
                 #expect(await connection.receive(within: .milliseconds(500)).statuses == [200], "\(other)")
             }
             held.removeLast()
-            try await eventually {
+            try await eventually("a place that was given back is taken") {
                 let again = try RawConnection(gateway.door, from: "127.0.0.3")
                 again.send(request)
                 return await again.receive(within: .milliseconds(300)).statuses == [200]
@@ -199,7 +199,10 @@ import Testing
             let idle = try (0..<500).map { _ in try RawConnection(gateway.door) }
             for connection in idle { connection.send("GET /healthz HTTP/1.1\r\nHost: ") }
             let time = try await self.duration {
-                for _ in 0..<20 { #expect(try await gateway.door.send("GET", "/healthz").status == 200) }
+                for _ in 0..<20 {
+                    let answer = try await gateway.door.send("GET", "/healthz")
+                    #expect(answer.status == 200)
+                }
             }
             #expect(time < .seconds(5))
             withExtendedLifetime(idle) {}
