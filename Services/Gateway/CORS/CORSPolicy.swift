@@ -36,7 +36,7 @@ struct CORSPolicy: Sendable, Equatable {
     /// RFC 6454 section 6.2, in the one spelling that browsers use: an origin written otherwise would never match.
     static func isOrigin(_ text: String) -> Bool {
         guard let parts = URLComponents(string: text), let scheme = parts.scheme, ["http", "https"].contains(scheme),
-            let host = parts.host, !host.isEmpty, parts.port != (scheme == "http" ? 80 : 443)
+            let host = parts.host, host.contains(/^([a-z0-9.-]+|\[[0-9a-f:.]+\])$/), parts.port != (scheme == "http" ? 80 : 443)
         else { return false }
         return text == "\(scheme)://\(host)\(parts.port.map { ":\($0)" } ?? "")" && text == text.lowercased()
     }
