@@ -1,6 +1,6 @@
 # Each thing that a newcomer does is one target. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up run demo limits revocations test fuzz docs-check lint format arrows bench ledger fresh-check compose-check clean
+.PHONY: help setup build up run demo limits revocations test attack-timing fuzz docs-check lint format arrows bench ledger fresh-check compose-check clean
 
 SWIFT_BUILD := swift build -debug-info-format none
 RELEASE := .build/release
@@ -60,6 +60,11 @@ test: ## Run every test beside a fresh private Postgres
 	echo "== API document"; \
 	"$$(Tests/APIDocument/venv.sh check)/python" Tests/APIDocument/check.py $(EXCHANGES) || failed="$$failed APIDocument"; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+attack-timing: ## Sign in to 200 known and 200 unknown accounts; compare the times by rank (about a minute)
+	@compose/local/setup.sh test
+	@$(SWIFT_BUILD) --build-tests
+	@ATTACK_TIMING=1 compose/local/test.sh swift test --skip-build --filter '^GatewayTests\.SignInTimingTests'
 
 fuzz: ## Attack every operation of the API document with schemathesis (SHORT=1: a few minutes less)
 	@compose/local/setup.sh test

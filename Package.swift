@@ -22,6 +22,7 @@ let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swi
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -93,7 +94,7 @@ let package = Package(
             "ServiceKit",
             [
                 "Models", "Encryption", "Database", "Transport",
-                hummingbird, lifecycle, signals, logging, metrics, coreMetrics, configuration, httpTypes, nioCore,
+                hummingbird, lifecycle, signals, logging, metrics, coreMetrics, configuration, httpTypes, nioCore, nioHTTP1,
             ],
             resources: [.embedInCode("Migrations")]
         ),

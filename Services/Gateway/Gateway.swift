@@ -7,6 +7,7 @@ import ServiceLifecycle
 struct Gateway: Sendable {
     let cache: CredentialCache
     private let security: SecurityHeaders
+    private let cors: CORSPolicy?
     private let guardian: RequestGuard
     private let accounts: AccountParts
     private let keys: APIKeyRoutes
@@ -43,6 +44,7 @@ struct Gateway: Sendable {
         let limiter = RateLimiter(store: RateLimitStore(database: database), presence: presence, logger: house.logger) { ring.yield() }
         house.metrics.collect(limiter)
         self.security = SecurityHeaders(publicURL: house.configuration.publicURL)
+        self.cors = configuration.cors
         let sessionUses = SessionUses(store: sessionStore, logger: house.logger)
         let authenticator = Authenticator(
             cache: cache,
@@ -120,6 +122,7 @@ struct Gateway: Sendable {
             }
         ) { table in
             table.observe(self.requestLog.note)
+            if let cors { table.intercept(cors.handle) }
             table.authenticate { request, context, route in
                 self.security.add(to: context)
                 return try await self.guardian.admit(request, context, route)

@@ -13,6 +13,8 @@ struct GatewayConfiguration: ServiceConfiguration {
     var authCacheLifetime: Duration
     /// `MAX_REQUEST_BYTES` (33554432, 32 MiB): larger request bodies are refused with 413.
     var maximumRequestBytes: Int
+    /// `CORS_ORIGINS` (none): origins whose pages may call the API from a browser.
+    var cors: CORSPolicy?
     /// `REQUEST_LOG_DAYS` (30): days that each API request's row is kept.
     var requestLogDays: Int
     /// `USAGE_DAYS` (400): days that the hourly sums of requests are kept.
@@ -29,6 +31,7 @@ struct GatewayConfiguration: ServiceConfiguration {
         self.authCacheEntries = reader.integer("AUTH_CACHE_ENTRIES", default: 50_000, in: 2...10_000_000)
         self.authCacheLifetime = reader.seconds("AUTH_CACHE_SECONDS", default: 30, in: 0...300)
         self.maximumRequestBytes = reader.integer("MAX_REQUEST_BYTES", default: 32 << 20, in: 1_024...(1 << 30))
+        self.cors = CORSPolicy(reader)
         self.requestLogDays = reader.integer("REQUEST_LOG_DAYS", default: 30, in: 1...3_650)
         self.usageDays = reader.integer("USAGE_DAYS", default: 400, in: 1...3_650)
         self.mail = MailSettings(reader)

@@ -84,7 +84,7 @@ private enum RoleExpectation {
 }
 
 /// Two organizations with something of everything, and one caller of each role in the first.
-private struct RoleCast: Sendable {
+struct RoleCast: Sendable {
     struct Actor: Sendable {
         var name: String
         var role: Role?
@@ -179,7 +179,7 @@ private struct RoleCast: Sendable {
         return try await self.door.signed(actor.token).send(route.method, path, self.body(of: route, in: self.own)).status
     }
 
-    private func target(of route: Route, in home: Home, by actor: Actor) async throws -> Int64 {
+    func target(of route: Route, in home: Home, by actor: Actor) async throws -> Int64 {
         let owner = home.owner
         switch route.template {
         case let path where path.hasPrefix("/api/v1/auth/sessions"):
@@ -205,7 +205,7 @@ private struct RoleCast: Sendable {
 
     private struct Unprepared: Error, CustomStringConvertible { var description: String }
 
-    private func body(of route: Route, in home: Home) -> JSONValue? {
+    func body(of route: Route, in home: Home) -> JSONValue? {
         let unique = UUID().uuidString.lowercased()
         return switch route {
         case .register:

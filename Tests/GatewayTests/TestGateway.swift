@@ -27,6 +27,8 @@ struct TestGateway: Sendable {
         var variables: [String: String] = [:]
         /// Cache and revocation feed; without them every look-up asks the database.
         var runsWorkers = false
+        /// What the server is told beside the environment: shorter limits of connections.
+        var server: @Sendable (inout HouseServer.Settings) -> Void = { _ in }
     }
 
     static let internalKey = "an internal key that is long enough for a test"
@@ -141,6 +143,7 @@ private struct TestReplica: Sendable {
         self.ports = ports
         var server = HouseServer.Settings(host: "127.0.0.1", port: 0)
         server.trustedProxies = configuration.trustedProxies
+        settings.server(&server)
         self.server = HouseServer(
             table,
             service: .gateway,

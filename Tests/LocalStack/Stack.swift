@@ -108,6 +108,11 @@ package actor Stack {
         try self.lock?.announce(self.announcement())
     }
 
+    /// The first key that this service and its peer share: for those who test what the other processes would do.
+    package func internalKey(of service: ServiceName, with peer: ServiceName) -> Secret? {
+        self.environments[service]?["INTERNAL_KEY_\(peer.rawValue.uppercased())"]?.split(separator: ",").first.map { Secret(String($0)) }
+    }
+
     private func migrate(_ service: ServiceName) async throws {
         guard let secrets, var environment = self.environments[service] else { return }
         let owner = "\(service.rawValue)_owner"

@@ -40,6 +40,9 @@ package struct HouseConfiguration: Sendable {
     package var databaseWaitLimit: Duration
     /// `MAXIMUM_CONNECTIONS`: client connections taken at once (10000).
     package var maximumConnections: Int
+    /// `CONNECTIONS_PER_ADDRESS`: of these, from one address (an IPv6 /64) that is neither local nor a trusted proxy (256; 0 for no limit).
+    /// Only the gateway makes use of it.
+    package var connectionsPerAddress: Int
     /// `METRICS_TOKEN`: what a scraper of `/metrics` has to show; without one the gateway serves no metrics in production.
     package var metricsToken: Secret?
 
@@ -63,6 +66,7 @@ package struct HouseConfiguration: Sendable {
         self.writeConnections = reader.integer("DATABASE_WRITE_CONNECTIONS", default: 8, in: 1...100)
         self.databaseWaitLimit = reader.seconds("DATABASE_WAIT_LIMIT", default: 5, in: 0.1...60)
         self.maximumConnections = reader.integer("MAXIMUM_CONNECTIONS", default: 10_000, in: 10...1_000_000)
+        self.connectionsPerAddress = reader.integer("CONNECTIONS_PER_ADDRESS", default: 256, in: 0...1_000_000)
         self.metricsToken = reader.optionalSecret("METRICS_TOKEN")
     }
 

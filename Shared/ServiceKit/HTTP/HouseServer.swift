@@ -12,7 +12,12 @@ package struct HouseServer: Service {
         /// 0 takes any free port.
         package var port: Int
         package var maximumConnections = 10_000
+        /// Of one address that is not trusted; 0 for no limit.
+        package var connectionsPerAddress = 0
+        package var connectionLimits = ConnectionLimits()
         package var trustedProxies: [AddressRange] = []
+        /// Neither limit of strangers' connections applies to them, as to trusted proxies: probers on this machine.
+        package var localAddresses = ["127.0.0.0/8", "::1"].compactMap { AddressRange($0) }
         package var metricsAccess = MetricsAccess.open
 
         package init(host: String, port: Int) {
@@ -58,12 +63,7 @@ package struct HouseServer: Service {
         let onListening = self.onListening
         let application = Application(
             responder: self.pipeline,
-            server: .http1(
-                configuration: HTTP1Channel.Configuration(
-                    idleTimeout: Self.idleTimeout,
-                    httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)
-                )
-            ),
+            server: self.door,
             configuration: ApplicationConfiguration(
                 address: .hostname(self.settings.host, port: self.settings.port),
                 backlog: 1024,
@@ -73,5 +73,26 @@ package struct HouseServer: Service {
             logger: self.logger
         )
         try await application.run()
+    }
+
+    private var door: HTTPServerBuilder {
+        let settings = self.settings
+        return HTTPServerBuilder { responder in
+            DoorChannel(
+                inner: HTTP1Channel(
+                    responder: responder,
+                    configuration: HTTP1Channel.Configuration(
+                        idleTimeout: Self.idleTimeout,
+                        httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)
+                    )
+                ),
+                book: ConnectionBook(
+                    maximum: settings.maximumConnections,
+                    perAddress: settings.connectionsPerAddress,
+                    trusted: settings.trustedProxies + settings.localAddresses
+                ),
+                limits: settings.connectionLimits
+            )
+        }
     }
 }

@@ -4,6 +4,7 @@ import Logging
 import Metrics
 import Models
 import NIOCore
+import Synchronization
 
 /// The way of every request: identifiers, route, access, handler, and one answer for every error; then the access log.
 struct RequestPipeline: HTTPResponder {
@@ -15,6 +16,7 @@ struct RequestPipeline: HTTPResponder {
     private let authenticator: RouteTable.Authenticator?
     private let doorman: RouteTable.Doorman?
     private let fallback: RouteTable.Fallback?
+    private let interceptor: RouteTable.Interceptor?
     private let observer: RouteTable.Observer?
     private let access: AccessCheck
     private let operations: OperationsRoutes
@@ -28,6 +30,7 @@ struct RequestPipeline: HTTPResponder {
         self.authenticator = mounted.authenticator
         self.doorman = mounted.doorman
         self.fallback = mounted.fallback
+        self.interceptor = mounted.interceptor
         self.observer = mounted.observer
         self.access = access
         self.operations = operations
@@ -49,9 +52,11 @@ struct RequestPipeline: HTTPResponder {
         context.logger[metadataKey: "trace_id"] = "\(trace.traceID)"
         let scope = RequestScope(requestID: context.requestID, traceParent: trace)
         let served = context
+        let asked = Self.withGet(request)
         var response = await withLogger(context.logger) { _ in
-            await RequestScope.$current.withValue(scope) { await self.answer(request, served) }
+            await RequestScope.$current.withValue(scope) { await self.answer(asked, served) }
         }
+        if request.method == .head { response = await Self.withoutBody(response) }
         self.finish(&response, request, context)
         return AccessLog(request: request, context: context, start: start, observer: self.observer).attach(to: response)
     }
@@ -59,6 +64,7 @@ struct RequestPipeline: HTTPResponder {
     private func answer(_ request: Request, _ context: BaseContext) async -> Response {
         do {
             if let response = await self.operations.answer(request) { return response }
+            if let response = try await self.interceptor?(request, context) { return response }
             switch self.index.match(request.method, request.uri.path) {
             case .found(let route, let parameters):
                 context.note(route: route)
@@ -142,21 +148,51 @@ struct RequestPipeline: HTTPResponder {
     }
 
     private func finish(_ response: inout Response, _ request: Request, _ context: BaseContext) {
-        for (name, value) in context.notes.snapshot.headers { response.headers[name] = value }
+        for (name, value) in context.notes.snapshot.headers {
+            if name == .vary, let given = response.headers[.vary] {
+                response.headers[.vary] = "\(given), \(value)"
+            } else {
+                response.headers[name] = value
+            }
+        }
         response.headers[.requestID] = context.requestID
         if response.headers[.xContentTypeOptions] == nil { response.headers[.xContentTypeOptions] = "nosniff" }
         if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
-        if response.status == .contentTooLarge { self.hangUp(after: &response, context) }
+        // A body that was refused for its size is not read to its end: the connection closes behind the answer (DoorHandler).
+        if response.status == .contentTooLarge { response.headers[.connection] = "close" }
     }
 
-    /// A body that was refused for its size is not read to its end: the connection closes behind the answer.
-    private func hangUp(after response: inout Response, _ context: BaseContext) {
-        response.headers[.connection] = "close"
-        let body = response.body
-        let channel = context.channel
-        response.body = ResponseBody(contentLength: body.contentLength) { writer in
-            try await body.write(writer)
-            channel.close(mode: .input, promise: nil)
+    /// What GET would have answered, with its length; a body whose length is not known is counted.
+    private static func withoutBody(_ response: Response) async -> Response {
+        var response = response
+        if response.body.contentLength == nil {
+            let counter = BodyCounter()
+            // Broken off: GET would have been, too. Its head is what was asked for.
+            try? await response.body.write(CountingSink(counter: counter))
+            response.headers[.contentLength] = String(counter.bytes)
         }
+        return response.createHeadResponse()
     }
+
+    /// HEAD is served as GET (RFC 9110 section 9.3.2): whatever knows GET knows it.
+    private static func withGet(_ request: Request) -> Request {
+        guard request.method == .head else { return request }
+        var head = request.head
+        head.method = .get
+        return Request(head: head, body: request.body)
+    }
+}
+
+/// Counts a body that nobody reads.
+private final class BodyCounter: Sendable {
+    private let count = Mutex(0)
+    var bytes: Int { self.count.withLock { $0 } }
+    func add(_ bytes: Int) { self.count.withLock { $0 += bytes } }
+}
+
+private struct CountingSink: ResponseBodyWriter {
+    let counter: BodyCounter
+
+    mutating func write(_ buffer: ByteBuffer) async throws { self.counter.add(buffer.readableBytes) }
+    consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
 }

@@ -14,6 +14,7 @@ package struct RouteTable: Sendable {
     typealias Authenticator = @Sendable (Request, BaseContext, Route) async throws -> Principal?
     typealias Doorman = @Sendable (BaseContext, Route) async throws -> Void
     typealias Fallback = @Sendable (Request, BaseContext) async throws -> Response
+    package typealias Interceptor = @Sendable (Request, BaseContext) async throws -> Response?
     package typealias Observer = @Sendable (ObservedRequest) -> Void
 
     private struct State {
@@ -21,6 +22,7 @@ package struct RouteTable: Sendable {
         var authenticator: Authenticator?
         var doorman: Doorman?
         var fallback: Fallback?
+        var interceptor: Interceptor?
         var observer: Observer?
     }
 
@@ -70,6 +72,12 @@ package struct RouteTable: Sendable {
         self.storage.state.withLock { $0.fallback = handler }
     }
 
+    /// What the gateway does with every request before its route is looked for, operations apart: nil lets it go on.
+    package func intercept(_ interceptor: @escaping Interceptor) {
+        precondition(self.service == .gateway, "only the gateway is reached by strangers")
+        self.storage.state.withLock { $0.interceptor = interceptor }
+    }
+
     /// The gateway counts and logs every request at its end, own and forwarded ones, except those of the house itself (operations, other
     /// processes). The observer is called on the way of the request: it must neither wait nor do much.
     package func observe(_ observer: @escaping Observer) {
@@ -96,6 +104,7 @@ package struct RouteTable: Sendable {
         var authenticator: Authenticator?
         var doorman: Doorman?
         var fallback: Fallback?
+        var interceptor: Interceptor?
         var observer: Observer?
     }
 
@@ -106,6 +115,7 @@ package struct RouteTable: Sendable {
                 authenticator: state.authenticator,
                 doorman: state.doorman,
                 fallback: state.fallback,
+                interceptor: state.interceptor,
                 observer: state.observer
             )
         }

@@ -88,6 +88,8 @@ struct HouseProcess {
         var settings = HouseServer.Settings(host: configuration.host, port: configuration.port)
         settings.maximumConnections = configuration.maximumConnections
         settings.trustedProxies = configuration.service == .gateway ? configuration.trustedProxies : []
+        // The other processes are reached by the house alone.
+        settings.connectionsPerAddress = configuration.service == .gateway ? configuration.connectionsPerAddress : 0
         settings.metricsAccess = MetricsAccess(configuration)
         let readiness = [
             ReadinessCheck("database") { await database.ping() },

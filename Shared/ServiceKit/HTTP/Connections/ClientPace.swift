@@ -1,0 +1,175 @@
+import NIOCore
+
+/// Watches how fast a client sends its requests and takes its answers. It stands before the decoder, where the first byte of a head is seen; the
+/// ``DoorHandler`` behind the decoder tells it where heads and bodies end. Time in which the server itself does not read is not the client's.
+///
+/// A request that comes whole in one read costs no timer.
+final class ClientPace: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private struct Body {
+        var begun: NIODeadline
+        var progress: NIODeadline
+        var received = 0
+        /// Announced to be longer than ``RequestLimits/body``.
+        var isLong: Bool
+    }
+
+    private enum Phase {
+        /// Connected; nothing has come yet.
+        case silent(since: NIODeadline)
+        case between
+        case head(since: NIODeadline)
+        case body(Body)
+        /// What comes is thrown away, up to so many bytes.
+        case discarding(Int)
+    }
+
+    private let limits: ConnectionLimits
+    private var phase = Phase.between
+    private var isReading = false
+    private var timer: Scheduled<Void>?
+    private var stall: Scheduled<Void>?
+    /// Told when the client is too slow.
+    var onSlow: (ConnectionEnd) -> Void = { _ in }
+
+    init(_ limits: ConnectionLimits) { self.limits = limits }
+
+    // MARK: - Told by the door
+
+    func headEnded(length: Int?) {
+        let now = NIODeadline.now()
+        self.phase = .body(Body(begun: now, progress: now, isLong: length.map { $0 > RequestLimits.body } ?? false))
+    }
+
+    func received(_ bytes: Int) {
+        guard case .body(var body) = self.phase, bytes > 0 else { return }
+        body.received += bytes
+        body.progress = .now()
+        self.phase = .body(body)
+    }
+
+    func requestEnded() { if case .body = self.phase { self.phase = .between } }
+
+    func discard() { self.phase = .discarding(self.limits.lingerBytes) }
+
+    // MARK: - Seen
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { self.begin(context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.begin(context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.stop()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.stop() }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch self.phase {
+        case .silent, .between: self.phase = .head(since: .now())
+        case .head, .body: break
+        case .discarding(let left):
+            let rest = left - self.unwrapInboundIn(data).readableBytes
+            self.phase = .discarding(rest)
+            if rest < 0 { context.close(promise: nil) }
+            return
+        }
+        context.fireChannelRead(data)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.isReading = false
+        context.fireChannelReadComplete()
+        self.watch(context)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        self.isReading = true
+        context.read()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        self.stall?.cancel()
+        self.stall = nil
+        if !context.channel.isWritable {
+            self.stall = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(self.limits.stalledAnswer)) {
+                ConnectionEnd.stalledAnswer.count()
+                context.close(promise: nil)
+            }
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    // MARK: - Time
+
+    private func begin(_ context: ChannelHandlerContext) {
+        guard self.timer == nil else { return }
+        self.phase = .silent(since: .now())
+        self.watch(context)
+    }
+
+    private func stop() {
+        self.timer?.cancel()
+        self.timer = nil
+        self.stall?.cancel()
+        self.stall = nil
+        self.onSlow = { _ in }
+    }
+
+    /// When the client will have been too slow, and for what.
+    private var due: (time: NIODeadline, end: ConnectionEnd)? {
+        switch self.phase {
+        case .between, .discarding: return nil
+        case .silent(let since): return (since + TimeAmount(self.limits.firstByte), .silent)
+        case .head(let since): return (since + TimeAmount(self.limits.head), .slowHead)
+        case .body(let body):
+            let pause = body.progress + TimeAmount(self.limits.bodyPause)
+            guard !body.isLong, body.received <= RequestLimits.body else { return (pause, .slowBody) }
+            return (min(pause, body.begun + TimeAmount(self.limits.shortBody)), .slowBody)
+        }
+    }
+
+    private func watch(_ context: ChannelHandlerContext) {
+        guard self.timer == nil, let due = self.due else { return }
+        self.timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: due.time) {
+            self.timer = nil
+            self.check(context)
+        }
+    }
+
+    private func check(_ context: ChannelHandlerContext) {
+        guard let due = self.due else { return }
+        let now = NIODeadline.now()
+        if due.time <= now {
+            guard !self.isReading else {
+                due.end.count()
+                return self.onSlow(due.end)
+            }
+            self.forgive(now)
+        }
+        self.watch(context)
+    }
+
+    /// The server had no room for more: what the client may still take begins anew.
+    private func forgive(_ now: NIODeadline) {
+        switch self.phase {
+        case .between, .discarding: break
+        case .silent: self.phase = .silent(since: now)
+        case .head: self.phase = .head(since: now)
+        case .body(var body):
+            body.begun = now
+            body.progress = now
+            self.phase = .body(body)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// Hummingbird's HTTP/1.1 connection with the house's rules before it.
+struct DoorChannel: ServerChildChannel {
+    typealias Value = HTTP1Channel.Value
+
+    let inner: HTTP1Channel
+    let book: ConnectionBook
+    let limits: ConnectionLimits
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        let (book, limits) = (self.book, self.limits)
+        let entry = book.enter(channel.remoteAddress?.ipAddress)
+        if let entry { channel.closeFuture.whenComplete { _ in book.leave(entry) } }
+        return self.inner.setup(channel: channel, logger: logger).flatMapThrowing { value in
+            let pipeline = channel.pipeline.syncOperations
+            guard entry != nil else {
+                ConnectionEnd.full.count()
+                try pipeline.addHandler(ClosedDoor(), position: .first)
+                return value
+            }
+            let pace = ClientPace(limits)
+            try pipeline.addHandler(pace, position: .first)
+            let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+            try pipeline.addHandler(DoorHandler(pace: pace, limits: limits), position: .after(decoder))
+            return value
+        }
+    }
+
+    func handle(value: Value, logger: Logger) async { await self.inner.handle(value: value, logger: logger) }
+}
+
+/// For a connection that there is no place for: it ends before it is read.
+private final class ClosedDoor: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { context.close(promise: nil) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) { context.close(promise: nil) }
+}
