@@ -35,6 +35,7 @@ struct CampaignsAssembly {
         let contactRoutes = ContactRoutes(contacts: ContactStore(database: database))
         let feedRoutes = FeedRoutes(backlog: self.backlog, wake: self.feedWake)
         let messageRoutes = MessageRoutes(messages: MessageStore(database: database), campaigns: campaigns)
+        let analyticsRoutes = AnalyticsRoutes(analytics: AnalyticsStore(database: database))
         let campaignRoutes = CampaignRoutes(
             campaigns: campaigns,
             database: database,
@@ -48,6 +49,7 @@ struct CampaignsAssembly {
             feedRoutes.mount(on: table)
             campaignRoutes.mount(on: table)
             messageRoutes.mount(on: table)
+            analyticsRoutes.mount(on: table)
         }
     }
 

@@ -13,6 +13,7 @@ struct Gateway: Sendable {
     private let keys: APIKeyRoutes
     private let audit: AuditRoutes
     private let usage: UsageRoutes
+    private let admin: AdminRoutes
     let requestLog: RequestLog
     private let auditHeads: AuditHeadLog
     private let lastUsed: LastUsed
@@ -75,6 +76,7 @@ struct Gateway: Sendable {
         )
         self.audit = AuditRoutes(store: auditStore, reader: AuditReader(database: database))
         self.usage = UsageRoutes(usage: UsageStore(database: database), keys: keyStore)
+        self.admin = AdminRoutes(house, limits: configuration.limits, limiter: limiter, mailFate: self.accounts.mails.way.fate)
         let requestLogs = RequestLogStore(database: database)
         self.requestLog = RequestLog(store: requestLogs, logger: house.logger)
         self.auditHeads = AuditHeadLog(database: database, logger: house.logger)
@@ -135,6 +137,7 @@ struct Gateway: Sendable {
             self.keys.mount(on: table)
             self.audit.mount(on: table)
             self.usage.mount(on: table)
+            self.admin.mount(on: table)
             self.document.mount(on: table)
             self.docs.mount(on: table)
             self.problems.mount(on: table)

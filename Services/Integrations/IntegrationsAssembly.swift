@@ -92,7 +92,23 @@ struct IntegrationsAssembly: Sendable {
             outbox: self.parts.outbox
         ).mount(on: table)
         ChangeFeedRoutes(feed: ChangeFeedStore(database: self.parts.database)).mount(on: table)
+        self.admin.mount(on: table)
         SendRoutes(providers: self.parts.providers, integrations: self.integrations, house: self.sendHouse).mount(on: table)
+    }
+
+    var adminStore: IntegrationAdminStore { IntegrationAdminStore(database: self.parts.database) }
+
+    private var admin: IntegrationAdminRoutes {
+        IntegrationAdminRoutes(
+            providers: self.parts.providers,
+            store: self.adminStore,
+            tester: BulkTester(
+                providers: self.parts.providers,
+                integrations: self.integrations,
+                health: self.health,
+                logger: self.parts.logger
+            )
+        )
     }
 
     private func workers() -> [Assembly.Worker] {

@@ -21,6 +21,7 @@ struct WebhooksParts: Sendable {
     let intake: EventIntake
     let subscriptions: SubscriptionRoutes
     let log: DeliveryLog
+    let admin: WebhookAdminRoutes
     let worker: DeliveryWorker
     let sweeper: SubscriptionSweeper
     let partitions: EventPartitions
@@ -62,6 +63,10 @@ struct WebhooksParts: Sendable {
             ended: ended
         )
         self.log = DeliveryLog(database: given.database)
+        self.admin = WebhookAdminRoutes(
+            log: EventLogStore(database: given.database),
+            summaries: WebhookSummaryStore(database: given.database)
+        )
         self.worker = DeliveryWorker(
             queue: DeliveryQueue(
                 database: given.database,
@@ -90,6 +95,7 @@ struct WebhooksParts: Sendable {
             IntakeRoutes(intake: self.intake).mount(in: table)
             self.subscriptions.mount(in: table)
             DeliveryRoutes(log: self.log).mount(in: table)
+            self.admin.mount(in: table)
         }
     }
 }

@@ -52,6 +52,7 @@ extension Harness {
         )
         ContactRoutes(contacts: ContactStore(database: self.database)).mount(on: table)
         FeedRoutes(backlog: FeedBacklog(), wake: WakeSignal("test_feed", database: self.database)).mount(on: table)
+        AnalyticsRoutes(analytics: AnalyticsStore(database: self.database)).mount(on: table)
         MessageRoutes(messages: MessageStore(database: self.database), campaigns: self.campaigns).mount(on: table)
         CampaignRoutes(
             campaigns: self.campaigns,

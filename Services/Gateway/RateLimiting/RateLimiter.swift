@@ -94,6 +94,9 @@ final class RateLimiter: Sendable {
         self.state.withLock { state in (state.buckets.count, state.buckets.values.reduce(0) { $0 + ($1.isLocal ? 0 : $1.left) }) }
     }
 
+    /// True since Postgres last failed to answer about units, until it answers again.
+    var isAway: Bool { self.state.withLock { $0.awayUntil != nil } }
+
     // MARK: - Judging
 
     private enum Decision {

@@ -14,7 +14,7 @@ final class ReplicaPresence: Service {
     private static let channel = "gateway_replicas"
     private static let beat: Duration = .milliseconds(200)
     /// One that was not seen for so long is gone.
-    private static let goneAfterSeconds = 2
+    static let goneAfterSeconds = 2
     /// A beat that found nobody else is believed for so long.
     private static let trustedFor: Duration = .milliseconds(600)
 

@@ -1,10 +1,11 @@
 extension RouteCatalogue {
-    package static let campaigns: [Route] = [
-        .listContacts, .getContact,
-        .createCampaign, .listCampaigns, .getCampaign, .updateCampaign, .deleteCampaign,
-        .scheduleCampaign, .sendCampaign, .pauseCampaign, .resumeCampaign, .cancelCampaign, .listMessages,
-        .nudgeChanges,
-    ]
+    package static let campaigns: [Route] =
+        [
+            .listContacts, .getContact,
+            .createCampaign, .listCampaigns, .getCampaign, .updateCampaign, .deleteCampaign,
+            .scheduleCampaign, .sendCampaign, .pauseCampaign, .resumeCampaign, .cancelCampaign, .listMessages,
+            .nudgeChanges,
+        ] + campaignsAdmin
 }
 
 extension Route {

@@ -1,9 +1,10 @@
 extension RouteCatalogue {
-    package static let integrations: [Route] = [
-        .listProviders, .createIntegration, .listIntegrations, .getIntegration, .updateIntegration, .deleteIntegration,
-        .testIntegration, .startSync, .listSyncRuns,
-        .readChanges, .readChangeHeads, .findSender, .sendMessages,
-    ]
+    package static let integrations: [Route] =
+        [
+            .listProviders, .createIntegration, .listIntegrations, .getIntegration, .updateIntegration, .deleteIntegration,
+            .testIntegration, .startSync, .listSyncRuns,
+            .readChanges, .readChangeHeads, .findSender, .sendMessages,
+        ] + integrationsAdmin
 }
 
 extension Route {

@@ -1,9 +1,10 @@
 extension RouteCatalogue {
-    package static let webhooks: [Route] = [
-        .listEventTypes, .createSubscription, .listSubscriptions, .getSubscription, .deleteSubscription,
-        .listDeliveries, .getDelivery,
-        .takeEvents,
-    ]
+    package static let webhooks: [Route] =
+        [
+            .listEventTypes, .createSubscription, .listSubscriptions, .getSubscription, .deleteSubscription,
+            .listDeliveries, .getDelivery,
+            .takeEvents,
+        ] + webhooksAdmin
 }
 
 extension Route {

@@ -27,16 +27,25 @@ package struct ServiceClient: Sendable {
     }
 
     /// JSON in, JSON out. Retried on another replica when surely not sent, and on failure where `isIdempotent`.
+    /// - principal: on whose behalf; only the gateway may say so.
     /// - Throws: ``ServiceCallError``, `CancellationError`.
     package func call<Answer: Decodable>(
         _ route: Route,
         parameters: [String: String] = [:],
         query: [(String, String)] = [],
         body: (any Encodable & Sendable)? = nil,
+        principal: Principal? = nil,
         isIdempotent: Bool,
         as type: Answer.Type = Answer.self
     ) async throws -> Answer {
-        let answer = try await self.callBytes(route, parameters, query, body.map { try JSONCoding.encode($0) }, isIdempotent)
+        let answer = try await self.callBytes(
+            route,
+            parameters,
+            query,
+            body.map { try JSONCoding.encode($0) },
+            isIdempotent,
+            principal: principal
+        )
         if let none = NoAnswer() as? Answer { return none }
         do {
             return try JSONCoding.decode(type, from: answer)
@@ -51,7 +60,8 @@ package struct ServiceClient: Sendable {
         _ parameters: [String: String] = [:],
         _ query: [(String, String)] = [],
         _ body: [UInt8]?,
-        _ isIdempotent: Bool
+        _ isIdempotent: Bool,
+        principal: Principal? = nil
     ) async throws -> [UInt8] {
         let path = route.path(parameters) + Self.queryText(query)
         let exchange = Exchange(
@@ -59,6 +69,7 @@ package struct ServiceClient: Sendable {
             path: path,
             headers: body == nil ? [:] : [.contentType: "application/json"],
             body: body.map { .bytes($0) } ?? .none,
+            principal: principal,
             requestID: RequestScope.current?.requestID ?? EventID.make("req"),
             timeouts: Self.timeouts(route)
         )

@@ -93,6 +93,17 @@ package struct PeerContext: Sendable {
     package let identity: InternalIdentity
     package let requestID: String
     package let parameters: Parameters
+
+    /// The organization on whose behalf the gateway asks. Other processes know no callers: what they claim about one does not count.
+    /// - Throws: 403 where nobody stands behind the request.
+    package var organizationID: OrganizationID {
+        get throws {
+            guard self.identity.caller == .gateway, let principal = self.identity.principal else {
+                throw Problem(.forbidden, "This is asked on behalf of a member or key.")
+            }
+            return principal.organizationID
+        }
+    }
 }
 
 extension Principal {

@@ -4,7 +4,18 @@ package import Models
 extension Request {
     /// `?limit=&cursor=`, other parameters of these names allowed; unknown ones are faults.
     package func page(alsoAllowing names: Set<String> = []) throws -> PageRequest {
-        var page = PageRequest()
+        let (limit, before) = try self.page(alsoAllowing: names, cursor: Cursor.decode)
+        return PageRequest(limit: limit, before: before)
+    }
+
+    /// The same for a list whose order is that of text ids: its cursor is a ``TextCursor``.
+    package func textPage(alsoAllowing names: Set<String> = []) throws -> (limit: Int, before: String?) {
+        try self.page(alsoAllowing: names, cursor: TextCursor.decode)
+    }
+
+    private func page<Place>(alsoAllowing names: Set<String>, cursor: (String) -> Place?) throws -> (limit: Int, before: Place?) {
+        var limit = PageRequest.defaultLimit
+        var before: Place?
         var faults: [Problem.Fault] = []
         var seen: Set<String> = []
         for (name, value) in self.queryItems(&faults) {
@@ -14,26 +25,26 @@ extension Request {
             }
             switch name {
             case "limit":
-                guard let limit = Int(value), PageRequest.limits.contains(limit) else {
+                guard let number = Int(value), PageRequest.limits.contains(number) else {
                     let limits = PageRequest.limits
                     faults.append(
                         Problem.Fault(pointer: "?limit", detail: "must be a number from \(limits.lowerBound) to \(limits.upperBound)")
                     )
                     continue
                 }
-                page.limit = limit
+                limit = number
             case "cursor":
-                guard let before = Cursor.decode(value) else {
+                guard let place = cursor(value) else {
                     faults.append(Problem.Fault(pointer: "?cursor", detail: "is not a cursor of this list"))
                     continue
                 }
-                page.before = before
+                before = place
             default:
                 if !names.contains(name) { faults.append(Problem.Fault(pointer: "?\(name)", detail: "is not a known parameter")) }
             }
         }
         guard faults.isEmpty else { throw Problem.validation(faults) }
-        return page
+        return (limit, before)
     }
 
     /// The first value of a query parameter, decoded; nil where it is not given or broken.
@@ -66,19 +77,41 @@ package enum Cursor {
 
     package static func encode(_ id: Int64) -> String {
         let body = [self.version] + withUnsafeBytes(of: id.bigEndian) { Array($0) }
-        return Base64URL.encode(body + self.checksum(body))
+        return Base64URL.encode(body + CursorChecksum.bytes(of: body[...]))
     }
 
     package static func decode(_ text: String) -> Int64? {
         guard text.utf8.count < 64, let bytes = Base64URL.decode(text), bytes.count == 13, bytes[0] == self.version,
-            Array(bytes[9...]) == self.checksum(Array(bytes[..<9]))
+            Array(bytes[9...]) == CursorChecksum.bytes(of: bytes[..<9])
         else { return nil }
         return bytes[1..<9].reduce(Int64(0)) { $0 << 8 | Int64($1) }
     }
+}
 
+/// The same for lists in the order of a text id: version, text, checksum.
+package enum TextCursor {
+    private static let version: UInt8 = 2
+    /// Longer ids have no cursor; the house makes ids of 36 bytes.
+    private static let longest = 256
+
+    package static func encode(_ id: String) -> String {
+        let body = [self.version] + Array(id.utf8)
+        return Base64URL.encode(body + CursorChecksum.bytes(of: body[...]))
+    }
+
+    package static func decode(_ text: String) -> String? {
+        guard text.utf8.count <= self.longest * 2, let bytes = Base64URL.decode(text), (6...self.longest + 5).contains(bytes.count),
+            bytes[0] == self.version, Array(bytes.suffix(4)) == CursorChecksum.bytes(of: bytes.dropLast(4)),
+            let id = String(validating: bytes.dropFirst().dropLast(4), as: UTF8.self), !id.utf8.contains(0)
+        else { return nil }
+        return id
+    }
+}
+
+private enum CursorChecksum {
     /// FNV-1a, 32 bits.
-    private static func checksum(_ bytes: [UInt8]) -> [UInt8] {
-        let hash = bytes.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+    static func bytes(of body: ArraySlice<UInt8>) -> [UInt8] {
+        let hash = body.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
         return withUnsafeBytes(of: hash.bigEndian) { Array($0) }
     }
 }
@@ -88,6 +121,15 @@ extension Page {
     package init(fetched: [Item], request: PageRequest, id: (Item) -> Int64) {
         let shown = Array(fetched.prefix(request.limit))
         let cursor = fetched.count > request.limit ? shown.last.map { Cursor.encode(id($0)) } : nil
+        self.init(data: shown, nextCursor: cursor)
+    }
+}
+
+extension Page {
+    /// As above, for lists in the order of a text id.
+    package init(fetched: [Item], limit: Int, id: (Item) -> String) {
+        let shown = Array(fetched.prefix(limit))
+        let cursor = fetched.count > limit ? shown.last.map { TextCursor.encode(id($0)) } : nil
         self.init(data: shown, nextCursor: cursor)
     }
 }

@@ -127,6 +127,11 @@ extension Fixture {
         return try await self.send(method, path, body, from: .gateway, principal, idempotencyKey)
     }
 
+    /// A call of another process, on nobody's behalf.
+    func callAsPeer(_ method: HTTPRequest.Method, _ path: String, from caller: ServiceName) async throws -> Reply {
+        try await self.send(method, path, nil, from: caller, nil, nil)
+    }
+
     /// Events as the campaigns service's outbox would bring them.
     @discardableResult
     func bring(_ events: [EventBatch.Entry]) async throws -> Reply {
