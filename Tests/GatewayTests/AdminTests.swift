@@ -173,7 +173,7 @@ import Testing
     /// One is down, one hangs, one answers an error: their parts are missing, the rest stays, and nobody waits for long.
     @Test func aServiceThatIsDownSlowOrWrongIsDegradedAndTheRestStays() async throws {
         let hanging = FakeUpstream { _ in
-            try await Task.sleep(for: .seconds(20))
+            try await Task.sleep(for: .seconds(6))
             return Response(status: .ok)
         }
         let wrong = FakeUpstream { _ in Response(status: .internalServerError) }
