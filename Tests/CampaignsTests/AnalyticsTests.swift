@@ -1,13 +1,12 @@
 import Database
 import Foundation
+import HTTPTypes
 import Models
 import Testing
 
 @testable import Campaigns
 
 @Suite struct AnalyticsTests {
-    private static func date(_ text: String) throws -> Date { try #require(Timestamp.parse(text)) }
-
     /// A campaign of four contacts: one accepted, one failed, one in doubt, one skipped for want of an address.
     private func sent(_ harness: Harness, in organization: OrganizationID? = nil) async throws -> CampaignKey {
         try await harness.addContacts(["a@x.example", "b@x.example", "c@x.example", nil], in: organization)
@@ -39,7 +38,9 @@ import Testing
     @Test func whatIsOlderThanTheDaysIsNotCounted() async throws {
         try await withHarness { harness in
             _ = try await self.sent(harness)
-            try await harness.database.write("UPDATE messages SET updated_at = now() - interval '40 days', in_doubt_at = now() - interval '40 days'")
+            try await harness.database.write(
+                "UPDATE messages SET updated_at = now() - interval '40 days', in_doubt_at = now() - interval '40 days'"
+            )
             try await harness.database.write(
                 "UPDATE campaigns SET started_at = now() - interval '40 days', finished_at = now() - interval '40 days'"
             )

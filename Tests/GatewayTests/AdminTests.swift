@@ -53,7 +53,12 @@ import Testing
     }
 
     @Test func readinessIsReadFromWhatProcessesAnswer() {
-        let ready = ReplicaHealth(replica: 1, httpStatus: 200, body: Array(#"{"checks":{"database":true}}"#.utf8), latency: .milliseconds(2))
+        let ready = ReplicaHealth(
+            replica: 1,
+            httpStatus: 200,
+            body: Array(#"{"checks":{"database":true}}"#.utf8),
+            latency: .milliseconds(2)
+        )
         #expect(ready == ReplicaHealth(replica: 1, status: .ready, checks: ["database": true], latencyMilliseconds: 2))
         let busy = ReplicaHealth(replica: 2, httpStatus: 503, body: Array(#"{"checks":{"schema":false}}"#.utf8), latency: .zero)
         #expect(busy.status == .notReady && busy.checks == ["schema": false])
@@ -168,7 +173,7 @@ import Testing
     /// One is down, one hangs, one answers an error: their parts are missing, the rest stays, and nobody waits for long.
     @Test func aServiceThatIsDownSlowOrWrongIsDegradedAndTheRestStays() async throws {
         let hanging = FakeUpstream { _ in
-            try await Task.sleep(for: .seconds(20))
+            try await Task.sleep(for: .seconds(6))
             return Response(status: .ok)
         }
         let wrong = FakeUpstream { _ in Response(status: .internalServerError) }
