@@ -40,7 +40,8 @@ import Testing
     @Test func pathsFindTheirRoutes() throws {
         let index = RouteIndex.catalogue
         for route in RouteCatalogue.all {
-            let path = route.path(["id": "12"])
+            let names = route.template.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }
+            let path = route.path(Dictionary(uniqueKeysWithValues: names.map { ($0, "12") }))
             guard case .found(let found, _) = index.match(.init(rawValue: route.method.rawValue) ?? .get, path) else {
                 Issue.record("\(route.name) is not found")
                 continue
