@@ -73,7 +73,8 @@ import Testing
         await #expect(throws: TookTooLong.self) {
             try await Gathering.within(.milliseconds(50)) { try await Task.sleep(for: .seconds(60)) }
         }
-        #expect(ContinuousClock.now - start < .seconds(5))
+        // Far from what it would sleep, and from what a busy machine makes of 50 ms.
+        #expect(ContinuousClock.now - start < .seconds(40))
     }
 
     // MARK: - Upstreams
@@ -173,7 +174,7 @@ import Testing
     /// One is down, one hangs, one answers an error: their parts are missing, the rest stays, and nobody waits for long.
     @Test func aServiceThatIsDownSlowOrWrongIsDegradedAndTheRestStays() async throws {
         let hanging = FakeUpstream { _ in
-            try await Task.sleep(for: .seconds(6))
+            try await Task.sleep(for: .seconds(20))
             return Response(status: .ok)
         }
         let wrong = FakeUpstream { _ in Response(status: .internalServerError) }
@@ -184,7 +185,8 @@ import Testing
                     let owner = try await gateway.register()
                     let start = ContinuousClock.now
                     let answer = try await gateway.get("/admin/dashboard/overview", owner)
-                    #expect(ContinuousClock.now - start < .seconds(8))
+                    // Three seconds for each part, side by side, and what a busy machine adds.
+                    #expect(ContinuousClock.now - start < .seconds(15))
                     #expect(answer.status == 200)
                     let services = answer.json["services"]
                     #expect(services?["gateway"]?["status"] == "ok")
