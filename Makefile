@@ -58,7 +58,7 @@ test: ## Run every test beside a fresh private Postgres
 		compose/local/test.sh swift test --skip-build --filter "^$${module}Tests\." || failed="$$failed $$module"; \
 	done; \
 	echo "== API document"; \
-	"$$(Tests/APIDocument/venv.sh check)/python" Tests/APIDocument/check.py $(EXCHANGES) || failed="$$failed APIDocument"; \
+	"$$(Tests/venv.sh Tests/APIDocument/requirements-check.txt)/python" Tests/APIDocument/check.py $(EXCHANGES) || failed="$$failed APIDocument"; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 attack-timing: ## Sign in to 200 known and 200 unknown accounts; compare the times by rank (about a minute)

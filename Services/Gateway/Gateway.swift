@@ -64,8 +64,7 @@ struct Gateway: Sendable {
             audit: auditStore,
             sessions: sessionStore,
             sessionUses: sessionUses,
-            authenticator: authenticator,
-            security: self.security
+            authenticator: authenticator
         )
         self.keys = APIKeyRoutes(
             database: database,
@@ -82,9 +81,9 @@ struct Gateway: Sendable {
         self.auditHeads = AuditHeadLog(database: database, logger: house.logger)
         self.lastUsed = lastUsed
         let served = ServedDocument(publicURL: house.configuration.publicURL)
-        self.document = DocumentRoutes(document: served, security: self.security)
-        self.docs = DocsPage(assets: DocsAssets(directory: configuration.docsAssets), security: self.security)
-        self.problems = ProblemPages(security: self.security)
+        self.document = DocumentRoutes(document: served)
+        self.docs = DocsPage(assets: DocsAssets(directory: configuration.docsAssets))
+        self.problems = ProblemPages()
         self.proxy = ReverseProxy(
             guardian: self.guardian,
             security: self.security,

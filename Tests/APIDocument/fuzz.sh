@@ -3,7 +3,7 @@
 #   fuzz.sh BINARIES [--short]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-bin=$("$here/venv.sh" fuzz)
+bin=$("$here/../venv.sh" "$here/requirements-fuzz.txt")
 "$here/../../compose/local/smtp-sink.sh" "$here/../../.build/fuzz/tools" >/dev/null
 if [ "$(id -u)" != 0 ] || ! unshare -n true 2>/dev/null; then
     echo "fuzz: only root can take the network away; without it addresses that are made up may be called" >&2

@@ -11,14 +11,10 @@ bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
 export PATH="$bin:$PATH:/usr/sbin"
 
 gateway() {
-    local venv=$root/.build/venv-bench list=$here/Gateway/requirements.txt
-    if ! cmp -s "$list" "$venv/installed.txt"; then
-        python3 -m venv --clear "$venv"
-        "$venv/bin/pip" install -q --disable-pip-version-check -r "$list"
-        cp "$list" "$venv/installed.txt"
-    fi
+    local bin
+    bin=$("$root/Tests/venv.sh" "$here/Gateway/requirements.txt")
     make -C "$root" build
-    python3 "$here/Gateway/run.py" --python "$venv/bin/python"
+    python3 "$here/Gateway/run.py" --python "$bin/python"
 }
 if [ "${BENCH_ONLY:-}" = gateway ]; then
     gateway

@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-bin=$("$root/Tests/APIDocument/venv.sh" browser)
+bin=$("$root/Tests/venv.sh" "$root/Tests/Panel/requirements.txt")
 export RUN_DIR=$root/.build/docs-check
 rm -rf "$RUN_DIR/demo.env"
 ports=$(python3 -c 'import socket

@@ -28,7 +28,7 @@ struct RevocationsCommand: AsyncParsableCommand {
             let run = RevocationRun(stack: stack, other: other)
             let delays = try await PublicAPI.using(stack.settings.gatewayURL) { door in
                 try await PublicAPI.using(other.url) { replica in
-                    let member = try await Self.signUp(door)
+                    let member = try await door.registered(as: "Revocations")
                     var delays: (plain: [Duration], cut: [Duration]) = ([], [])
                     for _ in 0..<trials { delays.plain.append(try await run.trial(member, replica, isCut: false).delay) }
                     for _ in 0..<cuts {
@@ -43,15 +43,6 @@ struct RevocationsCommand: AsyncParsableCommand {
             return Self.report("working connections", delays.plain)
                 && Self.report("packets of the listening connection dropped", delays.cut)
         }
-    }
-
-    private static func signUp(_ door: PublicAPI) async throws -> PublicAPI {
-        let account = try await door.call(
-            .post,
-            "/api/v1/auth/register",
-            ["email": "revoke@demo.example", "password": "correct horse battery staple", "name": "Revoke", "organization_name": "Revoke"]
-        )
-        return door.signed(Secret(account["access_token"]?.stringValue ?? ""))
     }
 
     private static func report(_ name: String, _ delays: [Duration]) -> Bool {

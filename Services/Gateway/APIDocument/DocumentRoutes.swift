@@ -9,11 +9,10 @@ struct DocumentRoutes: Sendable {
     private static let cacheControl = "public, max-age=300"
 
     let document: ServedDocument
-    let security: SecurityHeaders
 
     func mount(on table: RouteTable) {
-        table.mountOpen(.documentJSON, self.security.added(to: self.serve(\.json)))
-        table.mountOpen(.documentYAML, self.security.added(to: self.serve(\.yaml)))
+        table.mountOpen(.documentJSON, self.serve(\.json))
+        table.mountOpen(.documentYAML, self.serve(\.yaml))
     }
 
     private func serve(

@@ -4,19 +4,14 @@ import ServiceKit
 
 /// `/problems` and `/problems/{kind}`: where the `type` of a problem leads.
 struct ProblemPages: Sendable {
-    let security: SecurityHeaders
-
     func mount(on table: RouteTable) {
-        table.mountOpen(.problemIndex, self.security.added(to: { request, _ in try Self.index.response(to: request) }))
-        table.mountOpen(
-            .problemPage,
-            self.security.added(to: { request, _ in
-                guard let name = request.uri.path.split(separator: "/").last, let kind = Problem.Kind(rawValue: String(name)) else {
-                    throw Problem.notFound
-                }
-                return try Self.page(of: kind).response(to: request)
-            })
-        )
+        table.mountOpen(.problemIndex) { request, _ in try Self.index.response(to: request) }
+        table.mountOpen(.problemPage) { request, _ in
+            guard let name = request.uri.path.split(separator: "/").last, let kind = Problem.Kind(rawValue: String(name)) else {
+                throw Problem.notFound
+            }
+            return try Self.page(of: kind).response(to: request)
+        }
     }
 
     static var index: HTMLPage {

@@ -1,89 +1,46 @@
-import Database
 import Logging
 import Models
 import ServiceLifecycle
-import Synchronization
 
-/// Collects which keys were used, and from where, and writes it in batches: `last_used_…` may lag by a flush, and never costs a request a write.
+/// Which keys were used, and from where, for `last_used_…`.
 final class LastUsed: Service {
     private struct Key: Hashable {
         var organization: OrganizationID
         var id: APIKeyID
     }
 
-    private struct Use {
-        var at: ContinuousClock.Instant
+    private struct Client {
         var address: String?
         var agent: String?
     }
 
-    /// Keys noted between two flushes; more wait for their next request.
-    private static let capacity = 100_000
-    private static let interval: Duration = .seconds(5)
-
-    private let noted = Mutex<[Key: Use]>([:])
-    private let store: APIKeyStore
-    private let logger: Logger
+    private let uses: UseBatch<Key, Client>
 
     init(store: APIKeyStore, logger: Logger) {
-        self.store = store
-        self.logger = logger
+        self.uses = UseBatch(of: "keys", every: .seconds(5), logger: logger) { uses in
+            try await store.recordUses(
+                uses.map { use in
+                    APIKeyUse(
+                        organization: use.key.organization,
+                        id: use.key.id,
+                        secondsAgo: use.secondsAgo,
+                        address: use.details.address,
+                        agent: use.details.agent
+                    )
+                }
+            )
+        }
     }
 
     func note(_ id: APIKeyID, of organization: OrganizationID, address: String?, agent: String?) {
-        let key = Key(organization: organization, id: id)
-        let use = Use(at: .now, address: address, agent: agent.map(Visitor.cut))
-        self.noted.withLock { noted in
-            guard noted.count < Self.capacity || noted[key] != nil else { return }
-            noted[key] = use
-        }
+        self.uses.note(Key(organization: organization, id: id), Client(address: address, agent: agent.map(Visitor.cut)))
     }
 
-    func run() async throws {
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                // Ends early only when the task is cancelled, which the loop's condition sees.
-                try? await ContinuousClock().sleep(for: Self.interval)
-                await self.flushOrKeep()
-            }
-        }
-        await self.flushOrKeep()
-    }
+    func run() async throws { await self.uses.run() }
 
-    func flushOrKeep() async {
-        do {
-            try await self.flush()
-        } catch is CancellationError {
-            return
-        } catch {
-            self.logger.warning("last use of keys could not be written; it is tried again", metadata: ["error": "\(error)"])
-        }
-    }
+    func flushOrKeep() async { await self.uses.flushOrKeep() }
 
-    /// Writes what was noted so far; on a fault it stays noted.
-    func flush() async throws {
-        let batch = self.noted.withLock { noted in
-            defer { noted = [:] }
-            return noted
-        }
-        guard !batch.isEmpty else { return }
-        let now = ContinuousClock.now
-        let uses = batch.map { key, use in
-            APIKeyUse(
-                organization: key.organization,
-                id: key.id,
-                secondsAgo: (now - use.at) / .seconds(1),
-                address: use.address,
-                agent: use.agent
-            )
-        }
-        do {
-            try await self.store.recordUses(uses)
-        } catch {
-            self.noted.withLock { noted in noted.merge(batch) { newer, _ in newer } }
-            throw error
-        }
-    }
+    func flush() async throws { try await self.uses.flush() }
 }
 
 /// A key's latest use, told as an age: only Postgres's clock says what time it was.

@@ -16,8 +16,7 @@ struct AccountParts: Sendable {
         audit: AuditStore,
         sessions: SessionStore,
         sessionUses: SessionUses,
-        authenticator: Authenticator,
-        security: SecurityHeaders
+        authenticator: Authenticator
     ) throws {
         let database = house.database
         let (accounts, trail) = (sessions.accounts, UserTrail(audit: audit))
@@ -55,8 +54,7 @@ struct AccountParts: Sendable {
             texts: texts,
             attempts: attempts,
             budgets: budgets,
-            trail: trail,
-            security: security
+            trail: trail
         )
         let mounted: [any Mountable] = [
             AccountRoutes(
@@ -64,10 +62,9 @@ struct AccountParts: Sendable {
                 accounts: accounts,
                 organizations: organizations,
                 emails: emails,
-                signIn: signIn,
-                security: security
+                signIn: signIn
             ),
-            SessionRoutes(database: database, sessions: sessions, trail: trail, security: security),
+            SessionRoutes(database: database, sessions: sessions, trail: trail),
             emails,
             PasswordRoutes(
                 database: database,
@@ -80,8 +77,7 @@ struct AccountParts: Sendable {
                 budgets: budgets,
                 passwords: passwords,
                 factors: factors,
-                trail: trail,
-                security: security
+                trail: trail
             ),
             SecondFactorRoutes(database: database, factors: factors, check: factor, passwords: passwords, trail: trail),
             OrganizationRoutes(
@@ -113,8 +109,7 @@ struct AccountParts: Sendable {
                 accounts: accounts,
                 invitations: invitations,
                 signIn: signIn,
-                audit: audit,
-                security: security
+                audit: audit
             ),
         ]
         self.mails = mails

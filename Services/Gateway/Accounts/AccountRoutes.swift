@@ -13,11 +13,10 @@ struct AccountRoutes: Sendable {
     let organizations: OrganizationStore
     let emails: EmailVerification
     let signIn: SignIn
-    let security: SecurityHeaders
 
     func mount(on table: RouteTable) {
-        table.mountOpen(.register, self.security.added(to: self.register))
-        table.mountOpen(.login, self.security.added(to: self.login))
+        table.mountOpen(.register, self.register)
+        table.mountOpen(.login, self.login)
         table.mount(.me, self.me)
         table.mount(.publicUser, self.me)
     }

@@ -13,11 +13,10 @@ struct EmailVerification: Sendable {
     let attempts: AttemptStore
     let budgets: AttemptBudgets
     let trail: UserTrail
-    let security: SecurityHeaders
 
     func mount(on table: RouteTable) {
         table.mount(.sendVerification, self.sendAgain)
-        table.mountOpen(.verifyEmail, self.security.added(to: self.verify))
+        table.mountOpen(.verifyEmail, self.verify)
     }
 
     @discardableResult

@@ -20,12 +20,11 @@ struct PasswordRoutes: Sendable {
     let passwords: PasswordCheck
     let factors: SecondFactorStore
     let trail: UserTrail
-    let security: SecurityHeaders
 
     func mount(on table: RouteTable) {
         table.mount(.changePassword, self.change)
-        table.mountOpen(.forgotPassword, self.security.added(to: self.forgot))
-        table.mountOpen(.resetPassword, self.security.added(to: self.reset))
+        table.mountOpen(.forgotPassword, self.forgot)
+        table.mountOpen(.resetPassword, self.reset)
     }
 
     /// Ends all other sessions of the user.

@@ -14,10 +14,9 @@ struct Acceptance: Sendable {
     let invitations: InvitationStore
     let signIn: SignIn
     let audit: AuditStore
-    let security: SecurityHeaders
 
     func mount(on table: RouteTable) {
-        table.mountOpen(.acceptInvitation, self.security.added(to: self.accept))
+        table.mountOpen(.acceptInvitation, self.accept)
     }
 
     /// How the person was proved.

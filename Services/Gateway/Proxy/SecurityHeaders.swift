@@ -1,5 +1,4 @@
 import HTTPTypes
-import Hummingbird
 import ServiceKit
 
 /// What every answer of the gateway says to browsers, beside the house's own `nosniff` and `no-store`.
@@ -15,15 +14,5 @@ struct SecurityHeaders: Sendable {
 
     func add(to context: BaseContext) {
         for (name, value) in self.fields { context.addHeader(name, value) }
-    }
-
-    /// The same for a handler that is open to anyone.
-    func added(
-        to handler: @escaping @Sendable (Request, BaseContext) async throws -> Response
-    ) -> @Sendable (Request, BaseContext) async throws -> Response {
-        { request, context in
-            self.add(to: context)
-            return try await handler(request, context)
-        }
     }
 }

@@ -102,3 +102,10 @@ struct LimitSettings: Sendable {
         }
     }
 }
+
+/// A key above another one (it made it, or made its maker) that has a limit of its own.
+struct LimitedAncestor: Sendable, Equatable {
+    var id: APIKeyID
+    /// Its own units an hour.
+    var limit: Int64
+}

@@ -63,11 +63,11 @@ final class RateLimiter: Sendable {
 
     /// Fetches what will soon be missed.
     func refresh() async {
-        let due = self.state.withLock { state -> [Limit.Counter: (limit: Limit, needed: Int64)] in
+        let isWanted = self.state.withLock { state in
             state.isRefreshDue = false
-            return state.asked
+            return !state.asked.isEmpty
         }
-        if !due.isEmpty { await self.ask([]) }
+        if isWanted { await self.ask([]) }
     }
 
     /// Gives back what has not been wanted for a while, and forgets counters that nobody asks about; all of it at the end of the process.

@@ -8,10 +8,9 @@ struct SessionRoutes: Sendable {
     let database: Postgres
     let sessions: SessionStore
     let trail: UserTrail
-    let security: SecurityHeaders
 
     func mount(on table: RouteTable) {
-        table.mountOpen(.refreshSession, self.security.added(to: self.refresh))
+        table.mountOpen(.refreshSession, self.refresh)
         table.mount(.logout, self.logout)
         table.mount(.logoutEverywhere, self.logoutEverywhere)
         table.mount(.listSessions, self.list)

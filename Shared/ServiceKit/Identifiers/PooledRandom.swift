@@ -4,19 +4,15 @@ import Synchronization
 /// Random numbers of the kernel (getentropy(3)), fetched 256 bytes at a time, the most that it gives: ids and turns are drawn several times in each request, and a system
 /// call for each costs more than all else about them.
 struct PooledRandom: RandomNumberGenerator {
-    private struct Pool {
-        var words: [UInt64] = []
-    }
-
-    private static let pool = Mutex(Pool())
+    private static let pool = Mutex<[UInt64]>([])
     private static let size = 32
 
     mutating func next() -> UInt64 {
         Self.pool.withLock { pool in
-            if let word = pool.words.popLast() { return word }
-            pool.words = Self.fetch()
+            if let word = pool.popLast() { return word }
+            pool = Self.fetch()
             // Where the kernel has nothing to give, Swift's own generator waits for it.
-            return pool.words.popLast() ?? UInt64.random(in: .min ... .max)
+            return pool.popLast() ?? UInt64.random(in: .min ... .max)
         }
     }
 
