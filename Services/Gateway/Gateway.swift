@@ -21,6 +21,7 @@ struct Gateway: Sendable {
     private let docs: DocsPage
     private let problems: ProblemPages
     private let proxy: ReverseProxy
+    let lane: ProxyLane
     /// Mail to members.
     var mails: MailQueue { self.accounts.mails }
     /// What runs beside the server.
@@ -91,6 +92,9 @@ struct Gateway: Sendable {
             maximumRequestBytes: configuration.maximumRequestBytes,
             client: house.client
         )
+        self.lane = ProxyLane(proxy: self.proxy)
+        let lane = self.lane
+        house.metrics.collect { [MetricsRegistry.Sample("gateway_fast_lane_requests_total", .counter, value: Double(lane.count))] }
         self.workers =
             [
                 ("revocation_feed", try RevocationFeed(database: database, cache: cache, logger: house.logger)),
@@ -141,6 +145,7 @@ struct Gateway: Sendable {
             self.docs.mount(on: table)
             self.problems.mount(on: table)
             table.fallback(self.proxy.handle)
+            table.lane(self.lane)
         }
     }
 }

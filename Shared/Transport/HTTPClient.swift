@@ -71,18 +71,37 @@ package final class HTTPClient: Sendable {
     /// - Throws: ``TransportError``, `CancellationError`, and whatever a streamed body's source throws.
     package func send(_ request: HTTPClientRequest) async throws -> HTTPClientResponse {
         let transfer = HTTPTransfer(try CheckedRequest(request), guardRules: self.configuration.guardRules)
-        let loop = self.loop
-        transfer.upload?.start { _ = loop.submit(.resumeSending(transfer)) }
         let head = try await withTaskCancellationHandler {
-            try await withUnsafeThrowingContinuation { (answer: HTTPTransfer.Answer) in
-                if loop.submit(.send(transfer, answer)) { return }
-                transfer.upload?.close()
-                answer.resume(throwing: TransportError(kind: .shuttingDown, surelyNotSent: true, detail: "the client is shut down"))
+            try await withUnsafeThrowingContinuation { (continuation: UnsafeContinuation<HTTPTransfer.Head, any Error>) in
+                self.submit(transfer) { continuation.resume(with: $0) }
             }
         } onCancel: {
-            _ = loop.submit(.abort(transfer, .cancelled))
+            _ = self.loop.submit(.abort(transfer, .cancelled))
         }
-        let body = ResponseBodyStream(lease: BodyLease(transfer: transfer, loop: loop))
+        return self.response(head, of: transfer)
+    }
+
+    /// As ``send(_:)`` for callers that have no task to wait in. `answered` is called once, on the loop's thread: it must be short and never wait.
+    /// - Throws: ``TransportError`` (`invalidRequest`); `answered` is not called then.
+    package func start(
+        _ request: HTTPClientRequest,
+        answered: @escaping @Sendable (Result<HTTPClientResponse, any Error>) -> Void
+    ) throws -> HTTPCall {
+        let transfer = HTTPTransfer(try CheckedRequest(request), guardRules: self.configuration.guardRules)
+        self.submit(transfer) { result in answered(result.map { self.response($0, of: transfer) }) }
+        return HTTPCall { _ = self.loop.submit(.abort(transfer, .cancelled)) }
+    }
+
+    private func submit(_ transfer: HTTPTransfer, _ answer: @escaping HTTPTransfer.Answer) {
+        let loop = self.loop
+        transfer.upload?.start { _ = loop.submit(.resumeSending(transfer)) }
+        if loop.submit(.send(transfer, answer)) { return }
+        transfer.upload?.close()
+        answer(.failure(TransportError(kind: .shuttingDown, surelyNotSent: true, detail: "the client is shut down")))
+    }
+
+    private func response(_ head: HTTPTransfer.Head, of transfer: HTTPTransfer) -> HTTPClientResponse {
+        let body = ResponseBodyStream(lease: BodyLease(transfer: transfer, loop: self.loop))
         return HTTPClientResponse(head: head.response, body: body, peer: head.peer)
     }
 
@@ -94,6 +113,14 @@ package final class HTTPClient: Sendable {
         }
         self.logger.debug("HTTP client stopped", metadata: ["client": "\(self.configuration.name)"])
     }
+}
+
+/// A transfer that was started.
+package struct HTTPCall: Sendable {
+    let abort: @Sendable () -> Void
+
+    /// Aborts it; the caller is told with `CancellationError` where it was not told before. Idempotent.
+    package func cancel() { self.abort() }
 }
 
 /// What a client is doing at one moment.

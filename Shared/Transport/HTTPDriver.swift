@@ -79,11 +79,11 @@ final class HTTPDriver: LoopDriver {
 
     // MARK: Beginning
 
-    private func enqueue(_ transfer: HTTPTransfer, _ answer: HTTPTransfer.Answer) {
+    private func enqueue(_ transfer: HTTPTransfer, _ answer: @escaping HTTPTransfer.Answer) {
         guard self.stopAt == nil else { return self.refuse(transfer, answer) }
         guard transfer.phase == .new else {
             // Cancelled before it came here.
-            answer.resume(throwing: CancellationError())
+            answer(.failure(CancellationError()))
             return
         }
         transfer.phase = .waiting
@@ -189,13 +189,13 @@ final class HTTPDriver: LoopDriver {
             transfer.tellHead()
         } else if let answer = transfer.answer {
             transfer.answer = nil
-            answer.resume(throwing: failure ?? transfer.explain(CURLE_WEIRD_SERVER_REPLY))
+            answer(.failure(failure ?? transfer.explain(CURLE_WEIRD_SERVER_REPLY)))
         }
     }
 
-    private func refuse(_ transfer: HTTPTransfer, _ answer: HTTPTransfer.Answer) {
+    private func refuse(_ transfer: HTTPTransfer, _ answer: @escaping HTTPTransfer.Answer) {
         transfer.phase = .ended
-        answer.resume(throwing: TransportError(kind: .shuttingDown, surelyNotSent: true, detail: "the client is shut down"))
+        answer(.failure(TransportError(kind: .shuttingDown, surelyNotSent: true, detail: "the client is shut down")))
     }
 
     private func refuseWaiting() {

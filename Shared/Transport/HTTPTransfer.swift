@@ -17,7 +17,8 @@ final class HTTPTransfer: @unchecked Sendable {
         var peer: String?
     }
 
-    typealias Answer = UnsafeContinuation<Head, any Error>
+    /// Called once, on the loop's thread, or on the caller's own where the loop has ended.
+    typealias Answer = @Sendable (Result<Head, any Error>) -> Void
 
     enum Phase { case new, waiting, active, ended }
     /// Why a caller wants a transfer to stop.
@@ -121,11 +122,11 @@ final class HTTPTransfer: @unchecked Sendable {
         return list
     }
 
-    /// Resumes the caller with the head, once.
+    /// Tells the caller of the head, once.
     func tellHead() {
         guard let answer = self.answer, let head = self.head else { return }
         self.answer = nil
-        answer.resume(returning: Head(response: head, peer: self.peer))
+        answer(.success(Head(response: head, peer: self.peer)))
     }
 
     /// What went wrong, when libcurl says `result`.

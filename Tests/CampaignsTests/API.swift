@@ -25,19 +25,14 @@ struct API: Sendable {
     }
 
     func call(_ method: HTTPRequest.Method, _ path: String, _ body: JSONValue? = nil, key: String? = nil) async throws -> Answer {
-        var headers: HTTPFields = body == nil ? [:] : [.contentType: "application/json"]
-        headers[.idempotencyKey] = key.map { "\"\($0)\"" }
-        let response = try await self.client.send(
-            method,
-            path: path,
-            headers: headers,
-            body: body.map { .bytes($0.serialized()) } ?? .none,
-            principal: self.principal,
-            publicURL: nil,
-            clientAddress: nil,
-            requestID: "req_test",
-            timeouts: Timeouts()
-        )
+        var request = OutgoingRequest(method, path, requestID: "req_test", timeouts: Timeouts())
+        if let body {
+            request.headers[.contentType] = "application/json"
+            request.body = .bytes(body.serialized())
+        }
+        request.headers[.idempotencyKey] = key.map { "\"\($0)\"" }
+        request.principal = self.principal
+        let response = try await self.client.send(request)
         let bytes = try await response.collect(upTo: 1 << 20)
         return Answer(status: response.head.status.code, body: bytes.isEmpty ? .null : try JSONValue(parsing: bytes))
     }

@@ -126,17 +126,10 @@ import Transport
             Response(status: .ok, body: ResponseBody(asyncSequence: request.body))
         } _: { server in
             let chunks = Chunks(count: 50, size: 10_000)
-            let response = try await self.client([server.url], server.client).send(
-                .post,
-                path: "/internal/nudges/changes",
-                headers: [.contentType: "application/x-ndjson"],
-                body: .stream(length: nil) { chunks.next() },
-                principal: nil,
-                publicURL: nil,
-                clientAddress: nil,
-                requestID: "s-1",
-                timeouts: Timeouts()
-            )
+            var request = OutgoingRequest(.post, "/internal/nudges/changes", requestID: "s-1", timeouts: Timeouts())
+            request.headers[.contentType] = "application/x-ndjson"
+            request.body = .stream(length: nil) { chunks.next() }
+            let response = try await self.client([server.url], server.client).send(request)
             #expect(response.head.status == .ok)
             #expect(try await response.collect(upTo: 1 << 20).count == 500_000)
         }

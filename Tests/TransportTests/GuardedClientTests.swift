@@ -45,8 +45,8 @@ import Testing
         let loop = CurlLoop<HTTPDriver>(name: "guard-test", maximumConnections: 4) { HTTPDriver(.inside(), load: LoadCounters()) }
         func send(_ rules: OutboundGuard) async throws -> Int {
             let transfer = HTTPTransfer(try CheckedRequest(HTTPClientRequest(.get, server.url)), guardRules: rules)
-            let head = try await withUnsafeThrowingContinuation { (answer: HTTPTransfer.Answer) in
-                if !loop.submit(.send(transfer, answer)) { answer.resume(throwing: CancellationError()) }
+            let head = try await withUnsafeThrowingContinuation { (answer: UnsafeContinuation<HTTPTransfer.Head, any Error>) in
+                if !loop.submit(.send(transfer, { answer.resume(with: $0) })) { answer.resume(throwing: CancellationError()) }
             }
             return head.response.status.code
         }

@@ -55,17 +55,10 @@ struct SendExchange: Sendable {
         timeouts.connect = min(.seconds(2), limit)
         timeouts.total = limit
         timeouts.idle = min(.seconds(30), limit)
-        return try await self.integrations.send(
-            .post,
-            path: Route.sendMessages.template,
-            headers: [.contentType: "application/json", .accept: "application/x-ndjson"],
-            body: .bytes(body),
-            principal: nil,
-            publicURL: nil,
-            clientAddress: nil,
-            requestID: EventID.make("req"),
-            timeouts: timeouts
-        )
+        var request = OutgoingRequest(.post, Route.sendMessages.template, requestID: EventID.make("req"), timeouts: timeouts)
+        request.headers = [.contentType: "application/json", .accept: "application/x-ndjson"]
+        request.body = .bytes(body)
+        return try await self.integrations.send(request)
     }
 
     /// 4xx are about the batch; 401, 408, 425, 429 and 5xx about the moment or the deployment.

@@ -15,8 +15,20 @@ struct Authenticator: Sendable {
         guard case .token(let text) = try Credential.read(fields) else { return nil }
         guard let kind = TokenFormat.kind(of: text), kind.authenticates else { throw Credential.refused }
         let known = try await self.known(try TokenDigest(text), kind)
-        if let session = known.session { self.sessionUses?.note(session) }
+        self.noteUse(of: known)
         return known
+    }
+
+    func noteUse(of known: KnownCredential) {
+        if let session = known.session { self.sessionUses?.note(session) }
+    }
+
+    /// As ``identify(_:)`` where the answer is known without asking; nil everywhere else, also for what would be refused. The use is not noted.
+    func remembered(_ fields: HTTPFields) -> KnownCredential? {
+        guard case .token(let text)? = try? Credential.read(fields), TokenFormat.kind(of: text)?.authenticates == true,
+            let digest = try? TokenDigest(text)
+        else { return nil }
+        return self.cache.find(digest)
     }
 
     private func known(_ digest: TokenDigest, _ kind: TokenFormat) async throws -> KnownCredential {

@@ -1,3 +1,4 @@
+import HTTPTypes
 import Hummingbird
 import Models
 import ServiceKit
@@ -18,11 +19,33 @@ struct RequestGuard: Sendable {
         }
         context.note(principal: known.principal)
         try known.admits(address: context.clientAddress)
-        if case .key(let key, _) = known.principal.subject {
-            self.lastUsed.note(key, of: known.principal.organizationID, address: context.clientAddress, agent: request.headers[.userAgent])
-        }
+        self.noteKey(of: known, address: context.clientAddress, request.headers)
         try await self.charge(route.cost, known.limits, context)
         return known.principal
+    }
+
+    /// As ``admit(_:_:_:)`` and the route's own authorization, where nothing has to be asked or waited for and nothing speaks against it: the
+    /// credential is remembered, the units are at hand. Nothing is taken elsewhere.
+    /// - mayGoOn: asked last before units are taken.
+    /// - Returns: who asks, and what the limits have to say.
+    func admitAtOnce(
+        _ fields: HTTPFields,
+        from address: String?,
+        _ route: Route,
+        mayGoOn: (Principal) -> Bool
+    ) -> (principal: Principal, headers: [(HTTPField.Name, String)])? {
+        guard let known = self.authenticator.remembered(fields), (try? known.admits(address: address)) != nil,
+            (try? route.authorize(known.principal)) != nil, mayGoOn(known.principal),
+            let verdict = self.limiter.takeAtOnce(route.cost, from: known.limits)
+        else { return nil }
+        self.authenticator.noteUse(of: known)
+        self.noteKey(of: known, address: address, fields)
+        return (known.principal, RateLimitHeaders.fields(verdict.standings))
+    }
+
+    private func noteKey(of known: KnownCredential, address: String?, _ fields: HTTPFields) {
+        guard case .key(let key, _) = known.principal.subject else { return }
+        self.lastUsed.note(key, of: known.principal.organizationID, address: address, agent: fields[.userAgent])
     }
 
     /// For routes that are open to anyone: the address pays.

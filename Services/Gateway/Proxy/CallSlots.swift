@@ -76,6 +76,21 @@ final class CallSlots: Sendable {
         return Slot(self, organization, isLong: isLong)
     }
 
+    /// A place that is free at once, for a call that is none of the long ones.
+    func enterAtOnce(_ organization: OrganizationID) -> Slot? {
+        let isFree = self.state.withLock { state in
+            let line = state.lines[organization] ?? Line()
+            guard self.isFree(line, state) else { return false }
+            Self.take(organization, in: &state)
+            return true
+        }
+        return isFree ? Slot(self, organization, isLong: false) : nil
+    }
+
+    private func isFree(_ line: Line, _ state: State) -> Bool {
+        line.waiting.isEmpty && line.underWay < self.limits.perOrganization && state.underWay < self.limits.all
+    }
+
     private func tryEntering(_ state: inout State, _ organization: OrganizationID, isLong: Bool) -> Entry {
         let line = state.lines[organization] ?? Line()
         if isLong {
@@ -84,7 +99,7 @@ final class CallSlots: Sendable {
                 return .refused(Problem(.unavailable, "Too many tests of connections are under way.", retryAfter: 5))
             }
         }
-        let isFree = line.waiting.isEmpty && line.underWay < self.limits.perOrganization && state.underWay < self.limits.all
+        let isFree = self.isFree(line, state)
         if !isFree, line.waiting.count >= self.limits.waiting { return .refused(Self.tooMany(self.limits.waiting)) }
         if isLong {
             state.longUnderWay += 1

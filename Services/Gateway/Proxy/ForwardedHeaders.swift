@@ -16,7 +16,7 @@ enum ForwardedHeaders {
 
     /// The gateway writes these itself on its answers.
     private static let onlyFromGateway: Set<HTTPField.Name> = [
-        .requestID, .server, .date, .xContentTypeOptions, .strictTransportSecurity, .referrerPolicy, .frameOptions,
+        .requestID, .server, .xContentTypeOptions, .strictTransportSecurity, .referrerPolicy, .frameOptions,
         .rateLimit, .rateLimitPolicy, .xRateLimitLimit, .xRateLimitRemaining, .xRateLimitReset, .setCookie,
     ]
 

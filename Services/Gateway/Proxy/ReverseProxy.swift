@@ -21,7 +21,7 @@ struct ReverseProxy: Sendable {
     let publicURL: String
     let maximumRequestBytes: Int
     let client: @Sendable (ServiceName) -> ServiceClient
-    private let slots = CallSlots()
+    let slots = CallSlots()
     /// Bytes of a body that is not streamed.
     private static let atOnce = 64 << 10
 
@@ -70,21 +70,35 @@ struct ReverseProxy: Sendable {
         _ admitted: AdmittedRequest,
         _ context: BaseContext
     ) async throws -> HTTPClientResponse {
-        var timeouts = Timeouts()
-        timeouts.connect = .seconds(2)
-        timeouts.total = .seconds(admitted.route.timeout)
-        timeouts.idle = .seconds(admitted.route.timeout)
-        return try await self.client(admitted.route.service).send(
+        var outgoing = self.outgoing(
             request.method,
-            path: target.text,
-            headers: ForwardedHeaders.request(request.headers),
-            body: admitted.body,
+            target,
+            admitted.route,
+            request.headers,
             principal: admitted.principal,
-            publicURL: self.publicURL + target.text,
-            clientAddress: context.clientAddress,
-            requestID: context.requestID,
-            timeouts: timeouts
+            context.clientAddress,
+            context.requestID
         )
+        outgoing.body = admitted.body
+        return try await self.client(admitted.route.service).send(outgoing)
+    }
+
+    /// What the owning service gets to see, its body apart.
+    func outgoing(
+        _ method: HTTPRequest.Method,
+        _ target: RequestTarget,
+        _ route: Route,
+        _ fields: HTTPFields,
+        principal: Principal?,
+        _ clientAddress: String?,
+        _ requestID: String
+    ) -> OutgoingRequest {
+        var request = OutgoingRequest(method, target.text, requestID: requestID, timeouts: Timeouts(route))
+        request.headers = ForwardedHeaders.request(fields)
+        request.principal = principal
+        request.publicURL = self.publicURL + target.text
+        request.clientAddress = clientAddress
+        return request
     }
 
     /// - slot: kept until the answer has passed.

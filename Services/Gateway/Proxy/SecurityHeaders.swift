@@ -3,7 +3,7 @@ import ServiceKit
 
 /// What every answer of the gateway says to browsers, beside the house's own `nosniff` and `no-store`.
 struct SecurityHeaders: Sendable {
-    private let fields: [(HTTPField.Name, String)]
+    let fields: [(HTTPField.Name, String)]
 
     /// - publicURL: only a door behind TLS may ask browsers to insist on it (RFC 6797 section 7.2).
     init(publicURL: String) {

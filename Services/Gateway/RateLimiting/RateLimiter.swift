@@ -61,6 +61,12 @@ final class RateLimiter: Sendable {
         throw Problem(.unavailable, "Too many requests ask for the same quota at once.", retryAfter: 1)
     }
 
+    /// Takes the cost from all limits where all units are at hand; else nil, and nothing is taken.
+    func takeAtOnce(_ cost: Int, from limits: [Limit]) -> LimitVerdict? {
+        guard case .verdict(let verdict)? = try? self.judge(Int64(cost), limits, self.clock.now), verdict.isAdmitted else { return nil }
+        return verdict
+    }
+
     /// Fetches what will soon be missed.
     func refresh() async {
         let isWanted = self.state.withLock { state in

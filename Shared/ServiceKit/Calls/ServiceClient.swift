@@ -1,5 +1,5 @@
 import Foundation
-package import HTTPTypes
+import HTTPTypes
 import Metrics
 package import Models
 package import Transport
@@ -63,19 +63,21 @@ package struct ServiceClient: Sendable {
         _ isIdempotent: Bool,
         principal: Principal? = nil
     ) async throws -> [UInt8] {
-        let path = route.path(parameters) + Self.queryText(query)
-        let exchange = Exchange(
-            method: HTTPRequest.Method(rawValue: route.method.rawValue) ?? .get,
-            path: path,
-            headers: body == nil ? [:] : [.contentType: "application/json"],
-            body: body.map { .bytes($0) } ?? .none,
-            principal: principal,
+        var request = OutgoingRequest(
+            HTTPRequest.Method(rawValue: route.method.rawValue) ?? .get,
+            route.path(parameters) + Self.queryText(query),
             requestID: RequestScope.current?.requestID ?? EventID.make("req"),
-            timeouts: Self.timeouts(route)
+            timeouts: Timeouts(route)
         )
+        if let body {
+            request.headers[.contentType] = "application/json"
+            request.body = .bytes(body)
+        }
+        request.principal = principal
+        let call = request
         let deadline = ContinuousClock.now + .seconds(route.timeout)
         return try await self.retrying(isIdempotent: isIdempotent, until: deadline) { index in
-            let response = try await self.exchange(exchange, with: index)
+            let response = try await self.exchange(call, with: index)
             let bytes = try await response.collect(upTo: RequestLimits.internalBody)
             let status = response.head.status.code
             guard (200..<300).contains(status) else {
@@ -94,31 +96,46 @@ package struct ServiceClient: Sendable {
     /// The raw exchange: streams both ways. Used for NDJSON answers and by the gateway's proxy. Answers whatever the peer answered.
     /// Tried again only where surely not sent, and never once a streamed body was begun.
     /// - Throws: ``ServiceCallError``, `CancellationError`.
-    package func send(
-        _ method: HTTPRequest.Method,
-        path: String,
-        headers: HTTPFields,
-        body: HTTPClientRequest.Body,
-        principal: Principal?,
-        publicURL: String?,
-        clientAddress: String?,
-        requestID: String,
-        timeouts: Timeouts
-    ) async throws -> HTTPClientResponse {
-        let exchange = Exchange(
-            method: method,
-            path: path,
-            headers: headers,
-            body: body,
-            principal: principal,
-            publicURL: publicURL,
-            clientAddress: clientAddress,
-            requestID: requestID,
-            timeouts: timeouts
-        )
-        let deadline = ContinuousClock.now + (timeouts.total ?? timeouts.connect * 2)
-        return try await self.retrying(isIdempotent: false, mayRepeat: exchange.isRepeatable, until: deadline) { index in
-            try await self.exchange(exchange, with: index)
+    package func send(_ request: OutgoingRequest) async throws -> HTTPClientResponse { try await self.send(request, afterTrying: nil) }
+
+    /// As ``send(_:)`` without a task: one is made only where the first try surely reached nobody.
+    /// - answered: called once, on any thread; with ``ServiceCallError`` or `CancellationError` where there is no answer. It must be short.
+    package func begin(
+        _ request: OutgoingRequest,
+        answered: @escaping @Sendable (Result<HTTPClientResponse, any Error>) -> Void
+    ) -> ServiceCall {
+        let call = ServiceCall()
+        guard case .replica(let index) = self.pool.pick() else {
+            call.runs(Task { answered(await self.result(of: request, afterTrying: nil)) })
+            return call
+        }
+        let start = ContinuousClock.now
+        let settle = { @Sendable (result: Result<HTTPClientResponse, any Error>) in
+            self.note(result, of: index, since: start)
+            guard case .failure(let error as TransportError) = result else { return answered(result) }
+            guard error.surelyNotSent, request.isRepeatable else { return answered(.failure(self.failure(error))) }
+            call.runs(Task { answered(await self.result(of: request, afterTrying: index)) })
+        }
+        do {
+            call.runs(try self.client.start(try self.signed(request, at: self.origins[index].get()), answered: settle))
+        } catch {
+            settle(.failure(error))
+        }
+        return call
+    }
+
+    private func result(of request: OutgoingRequest, afterTrying index: Int?) async -> Result<HTTPClientResponse, any Error> {
+        do {
+            return .success(try await self.send(request, afterTrying: index))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func send(_ request: OutgoingRequest, afterTrying index: Int?) async throws -> HTTPClientResponse {
+        let deadline = ContinuousClock.now + (request.timeouts.total ?? request.timeouts.connect * 2)
+        return try await self.retrying(isIdempotent: false, mayRepeat: request.isRepeatable, tried: index, until: deadline) { index in
+            try await self.exchange(request, with: index)
         }
     }
 
@@ -127,72 +144,73 @@ package struct ServiceClient: Sendable {
         return "?" + query.map { "\(PercentCoding.encode($0.0))=\(PercentCoding.encode($0.1))" }.joined(separator: "&")
     }
 
-    private static func timeouts(_ route: Route) -> Timeouts {
-        var timeouts = Timeouts()
-        timeouts.connect = .seconds(2)
-        timeouts.total = .seconds(route.timeout)
-        timeouts.idle = .seconds(route.timeout)
-        return timeouts
-    }
-
     // MARK: - One try, and the next
 
-    private func exchange(_ exchange: Exchange, with index: Int) async throws -> HTTPClientResponse {
+    private func exchange(_ request: OutgoingRequest, with index: Int) async throws -> HTTPClientResponse {
         let start = ContinuousClock.now
-        var outcome = ReplicaPool.Outcome.other
-        var status = "error"
-        defer {
-            self.pool.finish(index, outcome)
-            Metrics.Timer(label: "peer_request_duration", dimensions: [("peer", self.callee.rawValue), ("status", status)])
-                .record(duration: ContinuousClock.now - start)
-        }
+        let result: Result<HTTPClientResponse, any Error>
         do {
-            let response = try await self.client.send(try self.request(exchange, at: self.origins[index].get()))
-            outcome = .answered
-            status = "\(response.head.status.code / 100)xx"
-            return response
-        } catch let error as TransportError {
-            // A connect time-out counts, too: what was surely not sent found nobody to take it.
-            if error.surelyNotSent, ![.invalidRequest, .shuttingDown, .busy].contains(error.kind) { outcome = .notConnected }
-            throw error
+            result = .success(try await self.client.send(try self.signed(request, at: self.origins[index].get())))
+        } catch {
+            result = .failure(error)
         }
+        self.note(result, of: index, since: start)
+        return try result.get()
     }
 
-    private func request(_ exchange: Exchange, at origin: HTTPOrigin) throws -> HTTPClientRequest {
-        let scope = RequestScope.current
+    /// What a try tells of its replica.
+    private func note(_ result: Result<HTTPClientResponse, any Error>, of index: Int, since start: ContinuousClock.Instant) {
+        var outcome = ReplicaPool.Outcome.other
+        var status = "error"
+        switch result {
+        case .success(let response):
+            outcome = .answered
+            status = "\(response.head.status.code / 100)xx"
+        case .failure(let error as TransportError):
+            // A connect time-out counts, too: what was surely not sent found nobody to take it.
+            if error.surelyNotSent, ![.invalidRequest, .shuttingDown, .busy].contains(error.kind) { outcome = .notConnected }
+        case .failure: break
+        }
+        self.pool.finish(index, outcome)
+        Metrics.Timer(label: "peer_request_duration", dimensions: [("peer", self.callee.rawValue), ("status", status)])
+            .record(duration: ContinuousClock.now - start)
+    }
+
+    private func signed(_ request: OutgoingRequest, at origin: HTTPOrigin) throws -> HTTPClientRequest {
         let identity = InternalIdentity(
             caller: self.caller,
             callee: self.callee,
-            principal: exchange.principal,
-            requestID: exchange.requestID,
-            publicURL: exchange.publicURL,
-            clientAddress: exchange.clientAddress,
+            principal: request.principal,
+            requestID: request.requestID,
+            publicURL: request.publicURL,
+            clientAddress: request.clientAddress,
             expires: Int64(Date().timeIntervalSince1970.rounded(.down)) + IdentityKeys.lifetime
         )
-        let signed = SignedRequest(method: exchange.method.rawValue, path: exchange.path, body: exchange.signedBody)
-        var headers = exchange.headers
+        let signed = SignedRequest(method: request.method.rawValue, path: request.path, body: request.signedBody)
+        var headers = request.headers
         headers[.switchboardIdentity] = try self.identities.sign(identity, for: signed)
-        headers[.requestID] = exchange.requestID
-        headers[.traceParent] = (scope?.traceParent ?? TraceParent()).description
+        headers[.requestID] = request.requestID
+        headers[.traceParent] = request.traceParent.description
         return HTTPClientRequest(
-            exchange.method,
+            request.method,
             origin,
-            path: exchange.path,
+            path: request.path,
             headers: headers,
-            body: exchange.body,
-            timeouts: exchange.timeouts,
-            maximumResponseBytes: exchange.maximumResponseBytes
+            body: request.body,
+            timeouts: request.timeouts,
+            maximumResponseBytes: request.maximumResponseBytes
         )
     }
 
     private func retrying<Answer: Sendable>(
         isIdempotent: Bool,
         mayRepeat: Bool = true,
+        tried first: Int? = nil,
         until deadline: ContinuousClock.Instant,
         _ attempt: (_ index: Int) async throws -> Answer
     ) async throws -> Answer {
-        var tried: Set<Int> = []
-        for number in 1... {
+        var tried = Set([first].compactMap { $0 })
+        for number in (tried.count + 1)... {
             let failure: ServiceCallError
             var pause = Duration.zero
             switch self.pool.pick(avoiding: tried) {
@@ -228,35 +246,6 @@ package struct ServiceClient: Sendable {
 package struct NoAnswer: Decodable, Sendable {
     package init() {}
     package init(from decoder: any Decoder) throws {}
-}
-
-/// One request as it goes to whichever replica.
-private struct Exchange: Sendable {
-    var method: HTTPRequest.Method
-    var path: String
-    var headers: HTTPFields
-    var body: HTTPClientRequest.Body
-    var principal: Principal?
-    var publicURL: String?
-    var clientAddress: String?
-    var requestID: String
-    var timeouts: Timeouts
-
-    /// Streams are bounded by their reader; whole answers by ``RequestLimits/internalBody``.
-    var maximumResponseBytes: Int { .max }
-
-    var signedBody: SignedRequest.Body {
-        switch self.body {
-        case .none: .bytes([])
-        case .bytes(let bytes): .bytes(bytes)
-        case .stream: .streamed
-        }
-    }
-
-    var isRepeatable: Bool {
-        if case .stream = self.body { return false }
-        return true
-    }
 }
 
 extension ServiceCallError {

@@ -8,87 +8,114 @@ import Synchronization
 
 /// One line and one observation for each request, with status, duration and bytes.
 struct AccessLog: Sendable {
-    let request: Request
-    let context: BaseContext
-    let start: ContinuousClock.Instant
-    var observer: RouteTable.Observer?
+    let observer: RouteTable.Observer?
+
+    /// A request and what became of it.
+    struct Entry: Sendable {
+        var observed: ObservedRequest
+        var method: HTTPRequest.Method
+        /// Without the query: it may carry tokens of callback routes.
+        var path: String
+        /// Another process of the house.
+        var caller: ServiceName?
+        var isOperation = false
+        /// False where the answer did not reach its end.
+        var isComplete = true
+    }
 
     /// Bodies up to this size are handed to the socket in one write with the head, and logged then; wrapping them would cost three writes.
     private static let atOnce = 64 << 10
 
-    func attach(to response: Response) -> Response {
+    func attach(to response: Response, _ request: Request, _ context: BaseContext, since start: ContinuousClock.Instant) -> Response {
+        let status = response.status
+        let record = { @Sendable (bytes: Int, isComplete: Bool) in
+            var entry = Self.entry(request, context, status, since: start, bytes: bytes)
+            entry.isComplete = isComplete
+            self.record(entry, to: context.logger)
+        }
         if let length = response.body.contentLength, length <= Self.atOnce {
-            self.record(response.status, bytes: length, isComplete: true)
+            record(length, true)
             return response
         }
         var response = response
         let body = response.body
-        let status = response.status
         response.body = ResponseBody(contentLength: body.contentLength) { writer in
             let counter = ByteCounter()
             do {
                 try await body.write(CountingWriter(writer: writer, counter: counter))
-                self.record(status, bytes: counter.count, isComplete: true)
+                record(counter.count, true)
             } catch {
-                self.record(status, bytes: counter.count, isComplete: false)
+                record(counter.count, false)
                 throw error
             }
         }
         return response
     }
 
-    private func record(_ status: HTTPResponse.Status, bytes: Int, isComplete: Bool) {
-        let duration = ContinuousClock.now - self.start
-        let notes = self.context.notes.snapshot
-        let template = notes.route?.template ?? "unmatched"
-        Metrics.Timer(
-            label: "http_request_duration",
-            dimensions: [("method", self.methodLabel), ("route", template), ("status", "\(status.code / 100)xx")]
-        ).record(duration: duration)
-
-        let isOperation = OperationsRoutes.paths.contains(self.request.uri.path)
-        if let observer, !isOperation, notes.caller == nil { observer(self.observed(notes, status, duration, bytes)) }
-        let level = isOperation ? Logger.Level.debug : .info
-        guard level >= self.context.logger.logLevel else { return }
-        var metadata: Logger.Metadata = [
-            "method": "\(self.request.method.rawValue)",
-            // Without the query: it may carry tokens of callback routes.
-            "path": "\(self.request.uri.path)",
-            "route": "\(template)",
-            "status": "\(status.code)",
-            "duration_ms": "\(duration.milliseconds)",
-            "bytes": "\(bytes)",
-        ]
-        if let address = self.context.clientAddress { metadata["client"] = "\(address)" }
-        if let principal = notes.principal {
-            metadata["organization_id"] = "\(principal.organizationID)"
-            metadata["actor"] = "\(principal.actor)"
-        }
-        if let caller = notes.caller { metadata["caller"] = "\(caller.rawValue)" }
-        if !isComplete { metadata["aborted"] = "true" }
-        self.context.logger.log(level: level, "request", metadata: metadata)
-    }
-
-    private func observed(_ notes: RequestNotes.Values, _ status: HTTPResponse.Status, _ duration: Duration, _ bytes: Int)
-        -> ObservedRequest
-    {
-        ObservedRequest(
-            route: notes.route,
-            principal: notes.principal,
-            status: status.code,
-            duration: duration,
-            requestBytes: self.request.headers[.contentLength].flatMap { Int64($0) },
-            responseBytes: Int64(bytes),
-            clientAddress: self.context.clientAddress,
-            agent: self.request.headers[.userAgent],
-            requestID: self.context.requestID
+    private static func entry(
+        _ request: Request,
+        _ context: BaseContext,
+        _ status: HTTPResponse.Status,
+        since start: ContinuousClock.Instant,
+        bytes: Int
+    ) -> Entry {
+        let notes = context.notes.snapshot
+        return Entry(
+            observed: ObservedRequest(
+                route: notes.route,
+                principal: notes.principal,
+                status: status.code,
+                duration: ContinuousClock.now - start,
+                requestBytes: request.headers[.contentLength].flatMap { Int64($0) },
+                responseBytes: Int64(bytes),
+                clientAddress: context.clientAddress,
+                agent: request.headers[.userAgent],
+                requestID: context.requestID
+            ),
+            method: request.method,
+            path: request.uri.path,
+            caller: notes.caller,
+            isOperation: OperationsRoutes.paths.contains(request.uri.path)
         )
     }
 
-    /// Strangers can invent methods: only known ones become labels.
-    private var methodLabel: String {
-        Route.Method(rawValue: self.request.method.rawValue)?.rawValue ?? "other"
+    /// - logger: with the request's id and trace.
+    func record(_ entry: Entry, to logger: @autoclosure () -> Logger) {
+        let observed = entry.observed
+        let template = observed.route?.template ?? "unmatched"
+        Metrics.Timer(
+            label: "http_request_duration",
+            dimensions: [("method", Self.label(entry.method)), ("route", template), ("status", "\(observed.status / 100)xx")]
+        ).record(duration: observed.duration)
+        if let observer, !entry.isOperation, entry.caller == nil { observer(observed) }
+        let logger = logger()
+        let level = entry.isOperation ? Logger.Level.debug : .info
+        guard level >= logger.logLevel else { return }
+        logger.log(level: level, "request", metadata: Self.metadata(entry, template))
     }
+
+    private static func metadata(_ entry: Entry, _ template: String) -> Logger.Metadata {
+        let observed = entry.observed
+        var metadata: Logger.Metadata = [
+            "method": "\(entry.method.rawValue)",
+            "path": "\(entry.path)",
+            "route": "\(template)",
+            "status": "\(observed.status)",
+            "duration_ms": "\(observed.duration.milliseconds)",
+            "bytes": "\(observed.responseBytes)",
+        ]
+        if let address = observed.clientAddress { metadata["client"] = "\(address)" }
+        if let principal = observed.principal {
+            metadata["organization_id"] = "\(principal.organizationID)"
+            metadata["actor"] = "\(principal.actor)"
+        }
+        if let caller = entry.caller { metadata["caller"] = "\(caller.rawValue)" }
+        if !entry.isComplete { metadata["aborted"] = "true" }
+        return metadata
+    }
+
+    /// Strangers can invent methods: only known ones become labels.
+    private static func label(_ method: HTTPRequest.Method) -> String { Route.Method(rawValue: method.rawValue)?.rawValue ?? "other" }
 }
 
 private final class ByteCounter: Sendable {

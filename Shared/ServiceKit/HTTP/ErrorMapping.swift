@@ -2,6 +2,7 @@ import Database
 import Encryption
 import HTTPTypes
 import Hummingbird
+import Logging
 import Models
 import NIOCore
 import Transport
@@ -30,6 +31,15 @@ struct ErrorAnswer {
     private init(_ problem: Problem, isUnexpected: Bool) {
         self.problem = problem
         self.isUnexpected = isUnexpected
+    }
+
+    func log(_ error: any Error, to logger: Logger) {
+        if self.isUnexpected {
+            // Errors print no parameter values by themselves (Database, Transport, Encryption), so that their details may be logged.
+            logger.error("Request failed", metadata: ["error": "\(String(reflecting: error))", "type": "\(type(of: error))"])
+        } else if self.problem.kind.status >= 500 {
+            logger.warning("Request could not be served", metadata: ["error": "\(error)"])
+        }
     }
 
     private static let unknown = Self(

@@ -31,6 +31,7 @@ package struct HouseServer: Service {
 
     private let settings: Settings
     private let pipeline: RequestPipeline
+    private let lane: LaneAttendant?
     private let logger: Logger
     private let onListening: @Sendable (Int) async -> Void
 
@@ -44,15 +45,19 @@ package struct HouseServer: Service {
         logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
+        let mounted = table.mounted
+        let log = AccessLog(observer: mounted.observer)
         self.settings = settings
+        self.lane = mounted.lane.map { LaneAttendant(lane: $0, log: log, logger: logger, trustedProxies: settings.trustedProxies) }
         self.pipeline = RequestPipeline(
-            table: table,
+            mounted,
             access: AccessCheck(service: service, identities: identities),
             operations: OperationsRoutes(
                 metrics: operations.metrics,
                 readiness: operations.readiness,
                 metricsAccess: settings.metricsAccess
             ),
+            log: log,
             trustedProxies: settings.trustedProxies
         )
         self.logger = logger
@@ -76,7 +81,7 @@ package struct HouseServer: Service {
     }
 
     private var door: HTTPServerBuilder {
-        let settings = self.settings
+        let (settings, lane) = (self.settings, self.lane)
         return HTTPServerBuilder { responder in
             DoorChannel(
                 inner: HTTP1Channel(
@@ -91,7 +96,8 @@ package struct HouseServer: Service {
                     perAddress: settings.connectionsPerAddress,
                     trusted: settings.trustedProxies + settings.localAddresses
                 ),
-                limits: settings.connectionLimits
+                limits: settings.connectionLimits,
+                lane: lane
             )
         }
     }

@@ -29,16 +29,19 @@ extension Problem {
     }
 
     func response(requestID: String) -> Response {
+        Response(
+            status: HTTPResponse.Status(code: self.kind.status),
+            headers: self.headers,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: self.json(requestID: requestID).serialized()))
+        )
+    }
+
+    var headers: HTTPFields {
         var headers: HTTPFields = [.contentType: Self.mediaType]
         if let retryAfter { headers[.retryAfter] = String(retryAfter) }
         // RFC 9110 section 15.5.2: on every 401.
         if self.kind.status == 401 { headers[.wwwAuthenticate] = #"Bearer realm="switchboard""# }
-        let body = self.json(requestID: requestID).serialized()
-        return Response(
-            status: HTTPResponse.Status(code: self.kind.status),
-            headers: headers,
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: body))
-        )
+        return headers
     }
 
     /// Reads a problem that another process answered; nil where the body is none.

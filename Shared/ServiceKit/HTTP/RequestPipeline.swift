@@ -17,13 +17,12 @@ struct RequestPipeline: HTTPResponder {
     private let doorman: RouteTable.Doorman?
     private let fallback: RouteTable.Fallback?
     private let interceptor: RouteTable.Interceptor?
-    private let observer: RouteTable.Observer?
+    private let log: AccessLog
     private let access: AccessCheck
     private let operations: OperationsRoutes
     private let trustedProxies: [AddressRange]
 
-    init(table: RouteTable, access: AccessCheck, operations: OperationsRoutes, trustedProxies: [AddressRange]) {
-        let mounted = table.mounted
+    init(_ mounted: RouteTable.Mounted, access: AccessCheck, operations: OperationsRoutes, log: AccessLog, trustedProxies: [AddressRange]) {
         self.service = access.service
         self.index = RouteIndex(Array(mounted.handlers.keys))
         self.handlers = mounted.handlers
@@ -31,7 +30,7 @@ struct RequestPipeline: HTTPResponder {
         self.doorman = mounted.doorman
         self.fallback = mounted.fallback
         self.interceptor = mounted.interceptor
-        self.observer = mounted.observer
+        self.log = log
         self.access = access
         self.operations = operations
         self.trustedProxies = trustedProxies
@@ -58,7 +57,7 @@ struct RequestPipeline: HTTPResponder {
         }
         if request.method == .head { response = await Self.withoutBody(response) }
         self.finish(&response, request, context)
-        return AccessLog(request: request, context: context, start: start, observer: self.observer).attach(to: response)
+        return self.log.attach(to: response, request, context, since: start)
     }
 
     private func answer(_ request: Request, _ context: BaseContext) async -> Response {
@@ -138,26 +137,12 @@ struct RequestPipeline: HTTPResponder {
 
     private func answer(_ error: any Error, _ context: BaseContext) -> Response {
         let answer = ErrorAnswer(error)
-        if answer.isUnexpected {
-            // Errors print no parameter values by themselves (Database, Transport, Encryption), so that their details may be logged.
-            Logger.current.error("Request failed", metadata: ["error": "\(String(reflecting: error))", "type": "\(type(of: error))"])
-        } else if answer.problem.kind.status >= 500 {
-            Logger.current.warning("Request could not be served", metadata: ["error": "\(error)"])
-        }
+        answer.log(error, to: Logger.current)
         return answer.problem.response(requestID: context.requestID)
     }
 
     private func finish(_ response: inout Response, _ request: Request, _ context: BaseContext) {
-        for (name, value) in context.notes.snapshot.headers {
-            if name == .vary, let given = response.headers[.vary] {
-                response.headers[.vary] = "\(given), \(value)"
-            } else {
-                response.headers[name] = value
-            }
-        }
-        response.headers[.requestID] = context.requestID
-        if response.headers[.xContentTypeOptions] == nil { response.headers[.xContentTypeOptions] = "nosniff" }
-        if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
+        response.headers.addHouse(context.notes.snapshot.headers, requestID: context.requestID)
         // A body that was refused for its size is not read to its end: the connection closes behind the answer (DoorHandler).
         if response.status == .contentTooLarge { response.headers[.connection] = "close" }
     }
@@ -195,4 +180,21 @@ private struct CountingSink: ResponseBodyWriter {
 
     mutating func write(_ buffer: ByteBuffer) async throws { self.counter.add(buffer.readableBytes) }
     consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
+}
+
+extension HTTPFields {
+    /// What every answer of the house carries.
+    /// - noted: while the request was served.
+    mutating func addHouse(_ noted: [(HTTPField.Name, String)], requestID: String) {
+        for (name, value) in noted {
+            if name == .vary, let given = self[.vary] {
+                self[.vary] = "\(given), \(value)"
+            } else {
+                self[name] = value
+            }
+        }
+        self[.requestID] = requestID
+        if !self.contains(.xContentTypeOptions) { self[.xContentTypeOptions] = "nosniff" }
+        if !self.contains(.cacheControl) { self[.cacheControl] = "no-store" }
+    }
 }

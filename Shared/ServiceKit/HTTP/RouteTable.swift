@@ -24,6 +24,7 @@ package struct RouteTable: Sendable {
         var fallback: Fallback?
         var interceptor: Interceptor?
         var observer: Observer?
+        var lane: (any FastLane)?
     }
 
     private final class Storage: Sendable {
@@ -85,6 +86,12 @@ package struct RouteTable: Sendable {
         self.storage.state.withLock { $0.observer = observer }
     }
 
+    /// The gateway serves its usual requests on a shorter way than the pipeline's.
+    package func lane(_ lane: any FastLane) {
+        precondition(self.service == .gateway, "only the gateway is reached by strangers")
+        self.storage.state.withLock { $0.lane = lane }
+    }
+
     /// Routes of the catalogue that this service owns and has not mounted.
     package var unmounted: [Route] {
         let mounted = self.storage.state.withLock { Set($0.handlers.keys) }
@@ -106,6 +113,7 @@ package struct RouteTable: Sendable {
         var fallback: Fallback?
         var interceptor: Interceptor?
         var observer: Observer?
+        var lane: (any FastLane)?
     }
 
     var mounted: Mounted {
@@ -116,7 +124,8 @@ package struct RouteTable: Sendable {
                 doorman: state.doorman,
                 fallback: state.fallback,
                 interceptor: state.interceptor,
-                observer: state.observer
+                observer: state.observer,
+                lane: state.lane
             )
         }
     }

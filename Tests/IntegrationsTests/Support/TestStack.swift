@@ -52,19 +52,15 @@ struct TestStack: Sendable {
         headers: HTTPFields = [:]
     ) async throws -> Answer {
         let principal = Principal(organizationID: organization, subject: .user(UserID(rawValue: 3)), role: role, scopes: nil)
-        var headers = headers
-        if body != nil { headers[.contentType] = "application/json" }
-        let response = try await self.gateway.send(
-            method,
-            path: path,
-            headers: headers,
-            body: body.map { .bytes($0.serialized()) } ?? .none,
-            principal: principal,
-            publicURL: nil,
-            clientAddress: "192.0.2.1",
-            requestID: "req_test",
-            timeouts: Timeouts()
-        )
+        var request = OutgoingRequest(method, path, requestID: "req_test", timeouts: Timeouts())
+        request.headers = headers
+        if let body {
+            request.headers[.contentType] = "application/json"
+            request.body = .bytes(body.serialized())
+        }
+        request.principal = principal
+        request.clientAddress = "192.0.2.1"
+        let response = try await self.gateway.send(request)
         let bytes = try await response.collect(upTo: 1 << 24)
         return Answer(
             status: response.head.status.code,
@@ -82,17 +78,10 @@ struct TestStack: Sendable {
 
     /// POSTs a batch as campaigns does and answers the lines.
     func send(_ batch: SendBatch) async throws -> [String: SendOutcome] {
-        let response = try await self.campaigns.send(
-            .post,
-            path: Route.sendMessages.template,
-            headers: [.contentType: "application/json"],
-            body: .bytes(try JSONCoding.encode(batch)),
-            principal: nil,
-            publicURL: nil,
-            clientAddress: nil,
-            requestID: "req_send",
-            timeouts: Timeouts()
-        )
+        var request = OutgoingRequest(.post, Route.sendMessages.template, requestID: "req_send", timeouts: Timeouts())
+        request.headers[.contentType] = "application/json"
+        request.body = .bytes(try JSONCoding.encode(batch))
+        let response = try await self.campaigns.send(request)
         let bytes = try await response.collect(upTo: 1 << 24)
         guard response.head.status.code == 200 else { throw TestFailure(String(decoding: bytes, as: UTF8.self)) }
         let outcomes = try bytes.split(separator: UInt8(ascii: "\n")).map { try JSONCoding.decode(SendOutcome.self, from: $0) }

@@ -10,9 +10,10 @@ struct DoorChannel: ServerChildChannel {
     let inner: HTTP1Channel
     let book: ConnectionBook
     let limits: ConnectionLimits
+    let lane: LaneAttendant?
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        let (book, limits) = (self.book, self.limits)
+        let (book, limits, lane) = (self.book, self.limits, self.lane)
         let entry = book.enter(channel.remoteAddress?.ipAddress)
         if let entry { channel.closeFuture.whenComplete { _ in book.leave(entry) } }
         return self.inner.setup(channel: channel, logger: logger).flatMapThrowing { value in
@@ -26,6 +27,11 @@ struct DoorChannel: ServerChildChannel {
             try pipeline.addHandler(pace, position: .first)
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
             try pipeline.addHandler(DoorHandler(pace: pace, limits: limits), position: .after(decoder))
+            if let lane {
+                // Behind Hummingbird's own watch over idle and ending connections: it counts requests of both ways.
+                let watch = try pipeline.handler(type: HTTPConnectionStateHandler.self)
+                try pipeline.addHandler(LaneHandler(lane, channel), position: .after(watch))
+            }
             return value
         }
     }
