@@ -101,7 +101,7 @@ let package = Package(
 
         service(
             "Gateway",
-            [arguments, deque, yams],
+            [arguments, deque, yams, nioHTTP1],
             resources: [.embedInCode("APIDocument/Fragments"), .embedInCode("APIDocument/Page")]
         ),
         service("Integrations"),

@@ -30,10 +30,11 @@ enum TokenFormat: String, CaseIterable, Sendable {
 
     /// What the text is, judged by prefix, length and checksum alone; nil where it is none of ours.
     static func kind(of text: String) -> TokenFormat? {
-        guard let kind = Self.allCases.first(where: { text.hasPrefix($0.rawValue) }),
-            text.utf8.count == kind.rawValue.utf8.count + self.bodyLength + self.checksumLength,
-            text.utf8.dropFirst(kind.rawValue.utf8.count).allSatisfy({ Base62.alphabet.contains($0) }),
-            text.hasSuffix(self.checksum(of: String(text.dropLast(self.checksumLength))))
+        guard let kind = Self.allCases.first(where: { text.hasPrefix($0.rawValue) }) else { return nil }
+        let utf8 = text.utf8
+        guard utf8.count == kind.rawValue.utf8.count + self.bodyLength + self.checksumLength,
+            utf8.dropFirst(kind.rawValue.utf8.count).allSatisfy(Base62.isDigit),
+            utf8.suffix(self.checksumLength).elementsEqual(Self.checksum(of: utf8.dropLast(self.checksumLength)).utf8)
         else { return nil }
         return kind
     }
@@ -43,8 +44,10 @@ enum TokenFormat: String, CaseIterable, Sendable {
         String(key.reveal().prefix(kind.rawValue.count + self.visibleBodyLength))
     }
 
-    static func checksum(of text: String) -> String {
-        Base62.encode(CRC32.checksum(text.utf8), width: self.checksumLength)
+    static func checksum(of text: String) -> String { self.checksum(of: text.utf8) }
+
+    private static func checksum(of bytes: some Sequence<UInt8>) -> String {
+        Base62.encode(CRC32.checksum(bytes), width: self.checksumLength)
     }
 }
 
@@ -59,6 +62,13 @@ struct TokenDigest: Hashable, Sendable {
 
 enum Base62 {
     static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+
+    static func isDigit(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"): true
+        default: false
+        }
+    }
 
     /// The number, most significant digit first, filled with zeros to `width`.
     static func encode(_ number: UInt32, width: Int) -> String {

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Models
+import NIOHTTP1
 import ServiceKit
 import Synchronization
 import Transport
@@ -16,10 +17,10 @@ final class ProxyLane: FastLane {
     var count: Int { self.admittedSoFar.load(ordering: .relaxed) }
 
     func admit(_ request: LaneRequest) -> LanePass? {
-        let fields = request.head.headerFields
+        let fields = request.headers
         // Pages of other origins and keys without meaning are the pipeline's.
         guard !fields.contains(.origin), !fields.contains(.idempotencyKey), !fields.contains(.expect),
-            let target = try? RequestTarget(request.head.path ?? ""), let route = self.route(target)
+            let target = try? RequestTarget(request.target), let route = self.route(target)
         else { return nil }
         var slot: CallSlots.Slot?
         let admitted = self.proxy.guardian.admitAtOnce(fields, from: request.clientAddress, route) { principal in
@@ -28,7 +29,15 @@ final class ProxyLane: FastLane {
         }
         guard let admitted, let slot else { return nil }
         self.admittedSoFar.add(1, ordering: .relaxed)
-        let outgoing = self.proxy.outgoing(.get, target, route, fields, principal: admitted.principal, request.clientAddress, request.requestID)
+        let outgoing = self.proxy.outgoing(
+            .get,
+            target,
+            route,
+            fields,
+            principal: admitted.principal,
+            request.clientAddress,
+            request.requestID
+        )
         return self.pass(route, admitted, slot, outgoing, request.traceParent)
     }
 
@@ -53,14 +62,18 @@ final class ProxyLane: FastLane {
         return LanePass(
             route: route,
             principal: admitted.principal,
-            headers: self.proxy.security.fields + admitted.headers,
+            headers: self.proxy.security.pairs + admitted.headers.map { ($0.rawName, $1) },
             // Kept until the answer has passed.
             holding: slot
         ) { answered in
             client.begin(request) { result in
                 answered(
                     result.map {
-                        LaneAnswer(status: $0.head.status, headers: ForwardedHeaders.response($0.head.headerFields), body: $0.body)
+                        LaneAnswer(
+                            status: $0.head.status.code,
+                            headers: HTTPHeaders(ForwardedHeaders.response($0.head.headerFields)),
+                            body: $0.body
+                        )
                     }
                 )
             }

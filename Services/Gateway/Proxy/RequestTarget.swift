@@ -15,15 +15,22 @@ struct RequestTarget: Sendable, Equatable {
     /// - Throws: 400 for what could be read in more than one way: another form than `/path?query`, fragments, control characters, broken
     ///   escapes, escaped slashes, backslashes or NUL, and dot segments, escaped or not.
     init(_ text: String) throws(Problem) {
-        guard text.utf8.first == UInt8(ascii: "/"), text.utf8.count <= Self.longest,
-            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "\\") })
-        else { throw Self.unreadable }
-        let mark = text.firstIndex(of: "?") ?? text.endIndex
-        self.path = String(text[..<mark])
-        self.query = String(text[mark...])
-        // Without an escape and a dot behind a slash there is one way to read it.
-        let bytes = self.path.utf8
-        guard bytes.contains(UInt8(ascii: "%")) || self.path.contains("/.") else { return }
+        guard text.utf8.first == UInt8(ascii: "/"), text.utf8.count <= Self.longest else { throw Self.unreadable }
+        var (mark, previous, isPlain) = (text.utf8.count, UInt8(0), true)
+        for (place, byte) in text.utf8.enumerated() {
+            switch byte {
+            case 0x00...0x20, 0x7F..., UInt8(ascii: "#"), UInt8(ascii: "\\"): throw Self.unreadable
+            case UInt8(ascii: "?"): mark = min(mark, place)
+            // Without an escape and a dot behind a slash there is one way to read a path.
+            case UInt8(ascii: "%") where mark > place: isPlain = false
+            case UInt8(ascii: ".") where mark > place && previous == UInt8(ascii: "/"): isPlain = false
+            default: break
+            }
+            previous = byte
+        }
+        self.path = String(text.prefix(utf8: mark))
+        self.query = String(text.dropFirst(utf8: mark))
+        guard !isPlain else { return }
         for segment in self.path.split(separator: "/") { try Self.check(segment) }
     }
 
@@ -35,4 +42,9 @@ struct RequestTarget: Sendable, Equatable {
             text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\\") })
         else { throw self.unreadable }
     }
+}
+
+extension String {
+    fileprivate func prefix(utf8 count: Int) -> Substring { self[..<self.utf8.index(self.startIndex, offsetBy: count)] }
+    fileprivate func dropFirst(utf8 count: Int) -> Substring { self[self.utf8.index(self.startIndex, offsetBy: count)...] }
 }

@@ -3,13 +3,16 @@ import ServiceKit
 
 /// What every answer of the gateway says to browsers, beside the house's own `nosniff` and `no-store`.
 struct SecurityHeaders: Sendable {
-    let fields: [(HTTPField.Name, String)]
+    private let fields: [(HTTPField.Name, String)]
+    /// The same as plain text.
+    let pairs: [(String, String)]
 
     /// - publicURL: only a door behind TLS may ask browsers to insist on it (RFC 6797 section 7.2).
     init(publicURL: String) {
         var fields: [(HTTPField.Name, String)] = [(.referrerPolicy, "no-referrer"), (.frameOptions, "DENY")]
         if publicURL.hasPrefix("https://") { fields.append((.strictTransportSecurity, "max-age=31536000")) }
         self.fields = fields
+        self.pairs = fields.map { ($0.rawName, $1) }
     }
 
     func add(to context: BaseContext) {

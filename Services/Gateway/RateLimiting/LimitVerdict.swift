@@ -63,14 +63,12 @@ enum RateLimitHeaders {
         guard let first = enforced.first else { return [] }
         var policies = ""
         var rests = ""
+        policies.reserveCapacity(160)
+        rests.reserveCapacity(160)
         for standing in enforced {
             let policy = standing.limit.policy
-            if !policies.isEmpty {
-                policies += ", "
-                rests += ", "
-            }
-            policies += "\"\(policy.rawValue)\";q=\(standing.limit.units);w=\(policy.windowSeconds)"
-            rests += "\"\(policy.rawValue)\";r=\(standing.remaining);t=\(standing.resetAfter)"
+            Self.write(policy, ";q=", standing.limit.units, ";w=", policy.windowSeconds, to: &policies)
+            Self.write(policy, ";r=", standing.remaining, ";t=", standing.resetAfter, to: &rests)
         }
         return [
             (.rateLimitPolicy, policies),
@@ -79,5 +77,16 @@ enum RateLimitHeaders {
             (.xRateLimitRemaining, String(first.remaining)),
             (.xRateLimitReset, String(first.resetAt)),
         ]
+    }
+
+    /// One item of a list (RFC 9651 section 3.1): `"hour";q=1000;w=3600`.
+    private static func write(_ policy: LimitPolicy, _ first: String, _ one: Int64, _ second: String, _ two: Int64, to text: inout String) {
+        text += text.isEmpty ? "\"" : ", \""
+        text += policy.rawValue
+        text += "\""
+        text += first
+        text += String(one)
+        text += second
+        text += String(two)
     }
 }

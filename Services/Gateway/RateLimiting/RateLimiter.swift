@@ -63,8 +63,29 @@ final class RateLimiter: Sendable {
 
     /// Takes the cost from all limits where all units are at hand; else nil, and nothing is taken.
     func takeAtOnce(_ cost: Int, from limits: [Limit]) -> LimitVerdict? {
-        guard case .verdict(let verdict)? = try? self.judge(Int64(cost), limits, self.clock.now), verdict.isAdmitted else { return nil }
-        return verdict
+        let now = self.clock.now
+        let cost = Int64(cost)
+        let isAlone = self.presence?.isAlone(at: now) ?? false
+        var isRefreshWanted = false
+        let standings: [Standing]? = self.state.withLock { state in
+            // Each counter is looked up once.
+            var places: [(limit: Limit, place: Dictionary<Limit.Counter, LimitBucket>.Index)] = []
+            places.reserveCapacity(limits.count)
+            for limit in limits {
+                guard let place = state.buckets.index(forKey: limit.counter),
+                    case .enough = state.buckets.values[place].judge(cost, of: limit.units, at: now, isAlone: isAlone)
+                else { return nil }
+                places.append((limit, place))
+            }
+            for (limit, place) in places {
+                state.buckets.values[place].take(cost, at: now)
+                guard state.buckets.values[place].wantsRefresh(of: limit.units, at: now, isAlone: isAlone) else { continue }
+                isRefreshWanted = Self.note((limit, 0), in: &state) || isRefreshWanted
+            }
+            return places.compactMap { Self.standing($0.limit, state.buckets.values[$0.place], now, now, isAlone) }
+        }
+        if isRefreshWanted { self.refreshDue() }
+        return standings.map { LimitVerdict(standings: $0, violated: []) }
     }
 
     /// Fetches what will soon be missed.
@@ -201,16 +222,26 @@ final class RateLimiter: Sendable {
         _ now: Instant,
         _ isAlone: Bool
     ) -> LimitVerdict {
-        let standings = limits.compactMap { limit -> Standing? in
-            guard let bucket = state.buckets[limit.counter], let window = bucket.window, let heardAt = bucket.heardAt else { return nil }
-            return Standing(
-                limit: limit,
-                remaining: bucket.remaining(of: limit.units, isExact: isAlone || heardAt >= arrival),
-                resetAfter: max(1, Int64(((window.endsBy - now) / .seconds(1)).rounded(.up))),
-                resetAt: window.start + limit.policy.windowSeconds
-            )
+        let standings = limits.compactMap { limit in
+            state.buckets[limit.counter].flatMap { Self.standing(limit, $0, arrival, now, isAlone) }
         }
         return LimitVerdict(standings: standings, violated: violated)
+    }
+
+    private static func standing(
+        _ limit: Limit,
+        _ bucket: LimitBucket,
+        _ arrival: Instant,
+        _ now: Instant,
+        _ isAlone: Bool
+    ) -> Standing? {
+        guard let window = bucket.window, let heardAt = bucket.heardAt else { return nil }
+        return Standing(
+            limit: limit,
+            remaining: bucket.remaining(of: limit.units, isExact: isAlone || heardAt >= arrival),
+            resetAfter: max(1, Int64(((window.endsBy - now) / .seconds(1)).rounded(.up))),
+            resetAt: window.start + limit.policy.windowSeconds
+        )
     }
 
     private static func report(_ spent: [Limit]) {

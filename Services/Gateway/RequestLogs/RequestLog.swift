@@ -13,8 +13,8 @@ import Synchronization
 final class RequestLog: Service {
     /// Records that wait at most: some 20 MB.
     static let capacity = 50_000
-    /// A full batch does not wait for its second.
-    static let batch = 1_000
+    /// A full batch does not wait for its second. Sums are added once a batch: small ones would cost more for them than for their rows.
+    static let batch = 5_000
     /// Records of one transaction.
     private static let largestTransaction = 5_000
     private static let interval: Duration = .seconds(1)

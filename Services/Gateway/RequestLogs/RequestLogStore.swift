@@ -42,10 +42,10 @@ struct RequestLogStore: Sendable {
         SELECT organization_id, grain, to_timestamp(start), key_id, route, status, requests, request_bytes, response_bytes, duration_us,
             latency::bigint[]
         FROM unnest(
-            \(sums.map(\.key.organization))::bigint[], \(sums.map(\.key.grain))::text[], \(sums.map(\.key.start))::bigint[],
-            \(sums.map(\.key.key))::bigint[], \(sums.map(\.key.route))::text[], \(sums.map(\.key.status))::smallint[], \(sums.map(\.sum.requests))::bigint[],
-            \(sums.map(\.sum.requestBytes))::bigint[], \(sums.map(\.sum.responseBytes))::bigint[],
-            \(sums.map(\.sum.durationMicroseconds))::bigint[], \(sums.map { "{\($0.sum.latency.map(String.init).joined(separator: ","))}" })::text[]
+            \(sums.map { $0.key.organization })::bigint[], \(sums.map { $0.key.grain })::text[], \(sums.map { $0.key.start })::bigint[],
+            \(sums.map { $0.key.key })::bigint[], \(sums.map { $0.key.route })::text[], \(sums.map { $0.key.status })::smallint[], \(sums.map { $0.sum.requests })::bigint[],
+            \(sums.map { $0.sum.requestBytes })::bigint[], \(sums.map { $0.sum.responseBytes })::bigint[],
+            \(sums.map { $0.sum.durationMicroseconds })::bigint[], \(sums.map { Self.array($0.sum.latency) })::text[]
         ) AS added (
             organization_id, grain, start, key_id, route, status, requests, request_bytes, response_bytes, duration_us, latency
         )
@@ -56,6 +56,16 @@ struct RequestLogStore: Sendable {
             duration_us = held.duration_us + EXCLUDED.duration_us,
             latency = add_buckets(held.latency, EXCLUDED.latency)
         """
+    }
+
+    /// An array as Postgres reads it, `{0,3,1}`.
+    private static func array(_ numbers: [Int64]) -> String {
+        var text = "{"
+        for (place, number) in numbers.enumerated() {
+            if place > 0 { text += "," }
+            text += String(number)
+        }
+        return text + "}"
     }
 
     // MARK: - Retention

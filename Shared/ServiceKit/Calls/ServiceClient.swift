@@ -1,6 +1,5 @@
 import Foundation
 import HTTPTypes
-import Metrics
 package import Models
 package import Transport
 
@@ -13,6 +12,16 @@ package struct ServiceClient: Sendable {
     private let origins: [Result<HTTPOrigin, any Error>]
     private let identities: IdentityKeys
     private let client: HTTPClient
+
+    private struct Exchanged: Hashable {
+        var peer: ServiceName
+        /// 0 where no answer came.
+        var statusClass: Int
+    }
+
+    private static let durations = TimerFamily<Exchanged>("peer_request_duration") {
+        [("peer", $0.peer.rawValue), ("status", $0.statusClass == 0 ? "error" : "\($0.statusClass)xx")]
+    }
 
     /// Tries of one call, the first included.
     private static let tries = 4
@@ -161,19 +170,18 @@ package struct ServiceClient: Sendable {
     /// What a try tells of its replica.
     private func note(_ result: Result<HTTPClientResponse, any Error>, of index: Int, since start: ContinuousClock.Instant) {
         var outcome = ReplicaPool.Outcome.other
-        var status = "error"
+        var statusClass = 0
         switch result {
         case .success(let response):
             outcome = .answered
-            status = "\(response.head.status.code / 100)xx"
+            statusClass = response.head.status.code / 100
         case .failure(let error as TransportError):
             // A connect time-out counts, too: what was surely not sent found nobody to take it.
             if error.surelyNotSent, ![.invalidRequest, .shuttingDown, .busy].contains(error.kind) { outcome = .notConnected }
         case .failure: break
         }
         self.pool.finish(index, outcome)
-        Metrics.Timer(label: "peer_request_duration", dimensions: [("peer", self.callee.rawValue), ("status", status)])
-            .record(duration: ContinuousClock.now - start)
+        Self.durations.record(ContinuousClock.now - start, Exchanged(peer: self.callee, statusClass: statusClass))
     }
 
     private func signed(_ request: OutgoingRequest, at origin: HTTPOrigin) throws -> HTTPClientRequest {

@@ -1,7 +1,6 @@
 import HTTPTypes
 import Hummingbird
 import Logging
-import Metrics
 import Models
 import NIOCore
 import Synchronization
@@ -9,13 +8,25 @@ import Synchronization
 /// One line and one observation for each request, with status, duration and bytes.
 struct AccessLog: Sendable {
     let observer: RouteTable.Observer?
+    private let durations = TimerFamily<Answered>("http_request_duration") {
+        [("method", $0.method?.rawValue ?? "other"), ("route", $0.template), ("status", "\($0.statusClass)xx")]
+    }
+
+    init(observer: RouteTable.Observer?) { self.observer = observer }
+
+    private struct Answered: Hashable {
+        /// Strangers can invent methods: only known ones become labels.
+        var method: Route.Method?
+        var template: String
+        var statusClass: Int
+    }
 
     /// A request and what became of it.
     struct Entry: Sendable {
         var observed: ObservedRequest
         var method: HTTPRequest.Method
-        /// Without the query: it may carry tokens of callback routes.
-        var path: String
+        /// With or without its query, which is not logged: it may carry tokens of callback routes.
+        var target: String
         /// Another process of the house.
         var caller: ServiceName?
         var isOperation = false
@@ -73,7 +84,7 @@ struct AccessLog: Sendable {
                 requestID: context.requestID
             ),
             method: request.method,
-            path: request.uri.path,
+            target: request.uri.path,
             caller: notes.caller,
             isOperation: OperationsRoutes.paths.contains(request.uri.path)
         )
@@ -83,10 +94,10 @@ struct AccessLog: Sendable {
     func record(_ entry: Entry, to logger: @autoclosure () -> Logger) {
         let observed = entry.observed
         let template = observed.route?.template ?? "unmatched"
-        Metrics.Timer(
-            label: "http_request_duration",
-            dimensions: [("method", Self.label(entry.method)), ("route", template), ("status", "\(observed.status / 100)xx")]
-        ).record(duration: observed.duration)
+        self.durations.record(
+            observed.duration,
+            Answered(method: Route.Method(rawValue: entry.method.rawValue), template: template, statusClass: observed.status / 100)
+        )
         if let observer, !entry.isOperation, entry.caller == nil { observer(observed) }
         let logger = logger()
         let level = entry.isOperation ? Logger.Level.debug : .info
@@ -98,7 +109,7 @@ struct AccessLog: Sendable {
         let observed = entry.observed
         var metadata: Logger.Metadata = [
             "method": "\(entry.method.rawValue)",
-            "path": "\(entry.path)",
+            "path": "\(entry.target.prefix { $0 != "?" })",
             "route": "\(template)",
             "status": "\(observed.status)",
             "duration_ms": "\(observed.duration.milliseconds)",
@@ -113,9 +124,6 @@ struct AccessLog: Sendable {
         if !entry.isComplete { metadata["aborted"] = "true" }
         return metadata
     }
-
-    /// Strangers can invent methods: only known ones become labels.
-    private static func label(_ method: HTTPRequest.Method) -> String { Route.Method(rawValue: method.rawValue)?.rawValue ?? "other" }
 }
 
 private final class ByteCounter: Sendable {

@@ -26,9 +26,6 @@ package struct HouseServer: Service {
         }
     }
 
-    /// Longer than the keep-alive of the house's own clients, so that it is they who close idle connections.
-    private static let idleTimeout = TimeAmount.seconds(150)
-
     private let settings: Settings
     private let pipeline: RequestPipeline
     private let lane: LaneAttendant?
@@ -86,8 +83,8 @@ package struct HouseServer: Service {
             DoorChannel(
                 inner: HTTP1Channel(
                     responder: responder,
+                    // Without an idle limit of its own: ClientPace keeps it, which sees the requests of both ways.
                     configuration: HTTP1Channel.Configuration(
-                        idleTimeout: Self.idleTimeout,
                         httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)
                     )
                 ),

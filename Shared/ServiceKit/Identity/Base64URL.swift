@@ -10,25 +10,24 @@ package enum Base64URL {
     }()
 
     package static func encode(_ bytes: [UInt8]) -> String {
-        let length = (bytes.count * 4 + 2) / 3
-        return String(unsafeUninitializedCapacity: length) { output in
-            self.alphabet.withUnsafeBufferPointer { alphabet in
-                var (next, bits, held) = (0, UInt32(0), 0)
-                for byte in bytes {
-                    bits = bits << 8 | UInt32(byte)
-                    held += 8
-                    while held >= 6 {
-                        held -= 6
-                        output[next] = alphabet[Int(bits >> UInt32(held) & 63)]
-                        next += 1
-                    }
+        var text: [UInt8] = []
+        self.append(bytes, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    static func append(_ bytes: [UInt8], to text: inout [UInt8]) {
+        text.reserveCapacity(text.count + (bytes.count * 4 + 2) / 3)
+        self.alphabet.withUnsafeBufferPointer { alphabet in
+            var (bits, held) = (UInt32(0), 0)
+            for byte in bytes {
+                bits = bits << 8 | UInt32(byte)
+                held += 8
+                while held >= 6 {
+                    held -= 6
+                    text.append(alphabet[Int(bits >> UInt32(held) & 63)])
                 }
-                if held > 0 {
-                    output[next] = alphabet[Int(bits << UInt32(6 - held) & 63)]
-                    next += 1
-                }
-                return next
             }
+            if held > 0 { text.append(alphabet[Int(bits << UInt32(6 - held) & 63)]) }
         }
     }
 

@@ -89,9 +89,13 @@ package struct IdentityKeys: Sendable {
             case .bytes(let bytes): bytes.isEmpty ? Self.emptyDigest : Base64URL.encode(try SHA256.digest(bytes))
             case .streamed: nil
             }
-        let claims = Base64URL.encode(IdentityClaims(identity: identity, bodyDigest: digest).bytes)
-        let mac = try key.authenticate(Self.message(claims, request.method, request.path))
-        return "v1.\(claims).\(Base64URL.encode(mac))"
+        var header: [UInt8] = Array("v1.".utf8)
+        header.reserveCapacity(1024)
+        Base64URL.append(IdentityClaims(identity: identity, bodyDigest: digest).bytes, to: &header)
+        let mac = try key.authenticate(Self.message(header, request.method, request.path))
+        header.append(UInt8(ascii: "."))
+        Base64URL.append(mac, to: &header)
+        return String(decoding: header, as: UTF8.self)
     }
 
     /// An identity whose signature, callee and time are right. The body is checked by ``VerifiedIdentity/check(body:)`` once it is read.
@@ -104,7 +108,7 @@ package struct IdentityKeys: Sendable {
         else { throw IdentityError.malformed }
         let identity = claims.identity
         guard let keys = self.incoming[identity.caller] else { throw IdentityError.unknownCaller }
-        let message = Self.message(String(parts[1]), method, path)
+        let message = Self.message(Array("v1.\(parts[1])".utf8), method, path)
         var isSigned = false
         // All keys are tried whatever the first says: the time must not tell which one signed.
         for key in keys where try key.isValid(mac, for: message) { isSigned = true }
@@ -117,8 +121,13 @@ package struct IdentityKeys: Sendable {
         return VerifiedIdentity(identity: identity, bodyDigest: claims.bodyDigest)
     }
 
-    private static func message(_ claims: String, _ method: String, _ path: String) -> [UInt8] {
-        Array("v1.\(claims)\n\(method)\n\(path)".utf8)
+    private static func message(_ start: [UInt8], _ method: String, _ path: String) -> [UInt8] {
+        var message = start
+        message.append(UInt8(ascii: "\n"))
+        message += method.utf8
+        message.append(UInt8(ascii: "\n"))
+        message += path.utf8
+        return message
     }
 }
 

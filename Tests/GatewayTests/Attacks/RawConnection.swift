@@ -38,6 +38,9 @@ final class RawConnection: Sendable {
         Glibc.send(self.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) == bytes.count
     }
 
+    /// The other side reads an end; it may still answer.
+    func finishSending() { shutdown(self.descriptor, Int32(SHUT_WR)) }
+
     struct Received: Sendable {
         var text: String
         /// The other side ended the connection.

@@ -21,7 +21,7 @@ final class ClientPace: ChannelDuplexHandler, RemovableChannelHandler {
     private enum Phase {
         /// Connected; nothing has come yet.
         case silent(since: NIODeadline)
-        case between
+        case between(since: NIODeadline)
         case head(since: NIODeadline)
         case body(Body)
         /// What comes is thrown away, up to so many bytes.
@@ -29,12 +29,15 @@ final class ClientPace: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private let limits: ConnectionLimits
-    private var phase = Phase.between
+    private var phase = Phase.between(since: .now())
     private var isReading = false
     private var timer: Scheduled<Void>?
+    private var timerDue = NIODeadline.distantFuture
     private var stall: Scheduled<Void>?
     /// Told when the client is too slow.
     var onSlow: (ConnectionEnd) -> Void = { _ in }
+    /// Asked whether nothing is under way when the client has sent nothing for ``ConnectionLimits/idle``.
+    var isIdle: () -> Bool = { true }
 
     init(_ limits: ConnectionLimits) { self.limits = limits }
 
@@ -52,7 +55,9 @@ final class ClientPace: ChannelDuplexHandler, RemovableChannelHandler {
         self.phase = .body(body)
     }
 
-    func requestEnded() { if case .body = self.phase { self.phase = .between } }
+    func requestEnded() { if case .body = self.phase { self.phase = .between(since: .now()) } }
+
+    func answerEnded() { if case .between = self.phase { self.phase = .between(since: .now()) } }
 
     func discard() { self.phase = .discarding(self.limits.lingerBytes) }
 
@@ -124,12 +129,14 @@ final class ClientPace: ChannelDuplexHandler, RemovableChannelHandler {
         self.stall?.cancel()
         self.stall = nil
         self.onSlow = { _ in }
+        self.isIdle = { true }
     }
 
     /// When the client will have been too slow, and for what.
     private var due: (time: NIODeadline, end: ConnectionEnd)? {
         switch self.phase {
-        case .between, .discarding: return nil
+        case .discarding: return nil
+        case .between(let since): return (since + TimeAmount(self.limits.idle), .idle)
         case .silent(let since): return (since + TimeAmount(self.limits.firstByte), .silent)
         case .head(let since): return (since + TimeAmount(self.limits.head), .slowHead)
         case .body(let body):
@@ -140,7 +147,9 @@ final class ClientPace: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func watch(_ context: ChannelHandlerContext) {
-        guard self.timer == nil, let due = self.due else { return }
+        guard let due = self.due, self.timer == nil || due.time < self.timerDue else { return }
+        self.timer?.cancel()
+        self.timerDue = due.time
         self.timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: due.time) {
             self.timer = nil
             self.check(context)
@@ -151,7 +160,9 @@ final class ClientPace: ChannelDuplexHandler, RemovableChannelHandler {
         guard let due = self.due else { return }
         let now = NIODeadline.now()
         if due.time <= now {
-            guard !self.isReading else {
+            if due.end == .idle {
+                guard !self.isIdle() else { return context.close(promise: nil) }
+            } else if self.isReading {
                 due.end.count()
                 return self.onSlow(due.end)
             }
@@ -163,7 +174,8 @@ final class ClientPace: ChannelDuplexHandler, RemovableChannelHandler {
     /// The server had no room for more: what the client may still take begins anew.
     private func forgive(_ now: NIODeadline) {
         switch self.phase {
-        case .between, .discarding: break
+        case .discarding: break
+        case .between: self.phase = .between(since: now)
         case .silent: self.phase = .silent(since: now)
         case .head: self.phase = .head(since: now)
         case .body(var body):

@@ -60,7 +60,7 @@ final class ConnectionBook: Sendable {
 
 /// Why a connection was ended by the server, for `/metrics`.
 enum ConnectionEnd: String {
-    case full, silent, slowHead = "slow_head", slowBody = "slow_body", stalledAnswer = "stalled_answer", malformed
+    case full, silent, idle, slowHead = "slow_head", slowBody = "slow_body", stalledAnswer = "stalled_answer", malformed
 
     func count() { Counter(label: "http_connections_cut", dimensions: [("reason", self.rawValue)]).increment() }
 }

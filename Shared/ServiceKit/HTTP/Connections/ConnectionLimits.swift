@@ -1,8 +1,10 @@
 /// What one connection may take. Common servers give a head and each pause of a body 60 s (nginx `client_header_timeout`,
 /// `client_body_timeout`); here a stranger holds a place for less.
 package struct ConnectionLimits: Sendable {
-    /// From the connection to its first byte. Between two requests the server's idle limit applies.
+    /// From the connection to its first byte.
     package var firstByte = Duration.seconds(15)
+    /// Between an answer and the next request. Longer than the keep-alive of the house's own clients, so that it is they who close idle connections.
+    package var idle = Duration.seconds(150)
     /// From a request's first byte to the end of its head.
     package var head = Duration.seconds(10)
     /// For a body of at most ``RequestLimits/body``, or of unknown length as long as no more of it has come.

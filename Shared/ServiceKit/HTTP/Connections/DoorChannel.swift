@@ -26,12 +26,9 @@ struct DoorChannel: ServerChildChannel {
             let pace = ClientPace(limits)
             try pipeline.addHandler(pace, position: .first)
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
-            try pipeline.addHandler(DoorHandler(pace: pace, limits: limits), position: .after(decoder))
-            if let lane {
-                // Behind Hummingbird's own watch over idle and ending connections: it counts requests of both ways.
-                let watch = try pipeline.handler(type: HTTPConnectionStateHandler.self)
-                try pipeline.addHandler(LaneHandler(lane, channel), position: .after(watch))
-            }
+            let door = DoorHandler(pace: pace, limits: limits)
+            try pipeline.addHandler(door, position: .after(decoder))
+            if let lane { try pipeline.addHandler(LaneHandler(lane, channel), position: .after(door)) }
             return value
         }
     }

@@ -40,10 +40,12 @@ final class DoorHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.pace.onSlow = { [unowned self] _ in self.giveUp(context) }
+        self.pace.isIdle = { [unowned self] in self.underWay == 0 }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.pace.onSlow = { _ in }
+        self.pace.isIdle = { true }
         self.timer?.cancel()
     }
 
@@ -119,7 +121,7 @@ final class DoorHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         switch self.unwrapOutboundIn(data) {
         case .head(var head):
-            if head.headers["connection"].contains("close") { self.isLastAnswer = true }
+            if head.headers.first(name: "connection") == "close" { self.isLastAnswer = true }
             if self.isLast {
                 self.isLastAnswer = true
                 head.headers.replaceOrAdd(name: "Connection", value: "close")
@@ -128,6 +130,7 @@ final class DoorHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case .body: context.write(data, promise: promise)
         case .end:
             self.underWay -= 1
+            self.pace.answerEnded()
             guard self.isLastAnswer || self.isLast(of: self.underWay + 1) || self.hasRefusal && self.underWay == 0 else {
                 return context.write(data, promise: promise)
             }
