@@ -39,7 +39,7 @@ import Testing
             let batch = try #require(try await harness.claims().claim())
             _ = try await harness.settlements.apply(zip(batch.messages, states).map(settlement), to: campaign, from: .claimed)
             #expect(try await harness.completion.complete(campaign))
-            #expect(try await harness.notices().map { $0["kind"]?.stringValue } == [kind].compactMap { $0 })
+            #expect(try await harness.notices().map { $0["kind"]?.stringValue ?? "" } == (kind.map { [$0] } ?? []))
         }
     }
 

@@ -44,7 +44,7 @@ import Testing
             try await eventually("80 % are told") { try await gateway.noticeMails(to: owner).count == 1 }
             try await self.ask(gateway, key, 20)
             try await eventually("100 % are told") { try await gateway.noticeMails(to: owner).count == 2 }
-            #expect(try await self.crossings(gateway) == ["key:\(id) hour 100", "key:\(id) hour 80"].sorted())
+            #expect(try await self.crossings(gateway) == ["key:\(id) hour 80", "key:\(id) hour 100"])
             let feed = try await gateway.feed(owner)
             #expect(feed.map { $0["kind"] } == ["quota_reached", "quota_warning"])
             #expect(feed.map { $0["count"] } == [1, 1])
@@ -96,7 +96,7 @@ import Testing
             // 81 are granted; who lowers the limit below that has reached it with the next question.
             let lowered = Limit(subject: limit.subject, policy: limit.policy, units: 50)
             for _ in 0..<2 { _ = try await store.grant([.init(limit: lowered, wanted: 1)]) }
-            #expect(try await self.crossings(gateway) == ["organization organization 100", "organization organization 80"])
+            #expect(try await self.crossings(gateway) == ["organization organization 80", "organization organization 100"])
             let teller = try self.teller(gateway)
             let due = try await teller.crossings.due(10)
             #expect(due.count == 2)
@@ -114,7 +114,6 @@ import Testing
             let owner = try await gateway.owner()
             let (_, key) = try await gateway.key(of: owner, [.organizationRead], limit: 5)
             try await self.ask(gateway, key, 12)
-            try await gateway.database.runtime.write("SELECT 1")
             #expect(try await self.crossings(gateway) == [])
             for _ in 0..<3 { _ = try await gateway.get("/auth/me", owner) }
             #expect(try await self.crossings(gateway) == [])
