@@ -17,7 +17,8 @@ extension EndToEnd {
                 #expect(try await silent.send(.put, "/api/v1/notifications/settings", off).status == 200)
                 for member in [owner, silent] { try await self.connectWithARefusedToken(member) }
                 for member in [owner, silent] {
-                    let entry = try await LocalWait.until("the notice", within: .seconds(60), every: .milliseconds(200)) { () -> JSONValue? in
+                    let entry = try await LocalWait.until("the notice", within: .seconds(60), every: .milliseconds(200)) {
+                        () -> JSONValue? in
                         try await member.call(.get, "/api/v1/notifications?unread=true")["data"]?.arrayValue?.first
                     }
                     #expect(entry["kind"] == "integration_failed" && entry["count"] == 1)

@@ -273,10 +273,14 @@ extension Notice {
     @Test func oldNoticesGo() async throws {
         try await withGateway { gateway in
             let owner = try await gateway.owner()
-            let (old, new) = (Notice.make(owner.organization, about: 1, at: Date() - 91 * 86_400), Notice.make(owner.organization, about: 2))
+            let (old, new) = (
+                Notice.make(owner.organization, about: 1, at: Date() - 91 * 86_400), Notice.make(owner.organization, about: 2)
+            )
             _ = try await gateway.bring([old, new])
             _ = try await gateway.post("/notifications/read-all", owner)
-            try await gateway.database.runtime.write("UPDATE notice_receipts SET taken_at = now() - INTERVAL '91 days' WHERE id = \(old.id)")
+            try await gateway.database.runtime.write(
+                "UPDATE notice_receipts SET taken_at = now() - INTERVAL '91 days' WHERE id = \(old.id)"
+            )
             try await Sweeper(database: gateway.database.runtime, logger: TestLog.quiet).sweep()
             #expect(try await gateway.feed(owner).map { $0["id"]?.stringValue } == [new.id])
             let left = try await gateway.database.runtime.read("SELECT id FROM notice_receipts", as: String.self)

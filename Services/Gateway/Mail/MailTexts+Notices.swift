@@ -9,7 +9,8 @@ extension MailTexts {
             "\(notice.title) (\(organization)).",
             notice.detail,
             Self.advice(on: notice.kind),
-            isLastToday ? "There were many notices of this kind today. Further ones are not mailed for a day; all of them are in the feed." : "",
+            isLastToday
+                ? "There were many notices of this kind today. Further ones are not mailed for a day; all of them are in the feed." : "",
             "All notices: \(self.publicURL)/notifications. Over the API: GET /api/v1/notifications.",
             """
             You get this as a member of \(organization). To get no more mail of this kind:

@@ -96,12 +96,13 @@ struct NoticeFeed: Sendable {
 
     /// In the order of ids, so that two such statements of one member do not wait for each other. An older view of the count takes nothing back.
     private static func marking(_ notices: Query) -> Query {
-        "INSERT INTO notice_reads AS read (organization_id, user_id, notice_id, occurrences) "
-            + "SELECT n.organization_id, m.user_id, n.id, n.occurrences " + notices
-            + """
-             ORDER BY n.id
-            ON CONFLICT (organization_id, user_id, notice_id) DO UPDATE
-            SET occurrences = GREATEST(read.occurrences, EXCLUDED.occurrences), read_at = now()
-            """
+        """
+        INSERT INTO notice_reads AS read (organization_id, user_id, notice_id, occurrences)
+        SELECT n.organization_id, m.user_id, n.id, n.occurrences
+        \(notices)
+        ORDER BY n.id
+        ON CONFLICT (organization_id, user_id, notice_id) DO UPDATE
+        SET occurrences = GREATEST(read.occurrences, EXCLUDED.occurrences), read_at = now()
+        """
     }
 }

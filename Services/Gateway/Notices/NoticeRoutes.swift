@@ -36,7 +36,9 @@ struct NoticeRoutes: Sendable {
     }
 
     private func read(_ request: Request, _ context: CallerContext) async throws -> Response {
-        guard let id = context.parameters.get("id"), try await self.feed.markRead(id, by: FeedReader(context)) else { throw Problem.notFound }
+        guard let id = context.parameters.get("id"), try await self.feed.markRead(id, by: FeedReader(context)) else {
+            throw Problem.notFound
+        }
         return .noContent
     }
 

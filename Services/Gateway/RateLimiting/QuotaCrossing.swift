@@ -21,7 +21,8 @@ struct QuotaCrossing: Sendable {
 
     /// - name: the key's.
     func notice(_ id: String, keyName name: String?, organizationName: String, at now: Date) -> Notice {
-        let subject = self.key.map { NoticeSubject("api_key", $0, name ?? "") }
+        let subject =
+            self.key.map { NoticeSubject("api_key", $0, name ?? "") }
             ?? NoticeSubject("organization", self.organization, organizationName)
         let who = self.key == nil ? "The API keys of the organization together" : "The API key “\(subject.name)”"
         let verb = self.key == nil ? "have" : "has"

@@ -97,7 +97,8 @@ enum EventCatalogue {
     private static let apiKeyQuotaWarning = EventTypeDescription(
         type: .apiKeyQuotaWarning,
         version: 1,
-        summary: "80 or 100 % of an hourly limit are used: that of an API key, or that of all keys of the organization. Once each in an hour.",
+        summary:
+            "80 or 100 % of an hourly limit are used: that of an API key, or that of all keys of the organization. Once each in an hour.",
         fields: [
             .init("api_key_id", .integer, "The API key; null where the limit is the organization's.", isNullable: true),
             .init("name", .string, "The key's name.", isNullable: true),

@@ -148,7 +148,9 @@ package enum NoticeText {
         return String(cut)
     }
 
-    static func isLine(_ text: String, limit: Int) -> Bool { self.line(text, limit: limit).unicodeScalars.elementsEqual(text.unicodeScalars) }
+    static func isLine(_ text: String, limit: Int) -> Bool {
+        self.line(text, limit: limit).unicodeScalars.elementsEqual(text.unicodeScalars)
+    }
 
     private static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
