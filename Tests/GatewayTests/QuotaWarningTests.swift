@@ -54,6 +54,9 @@ import Testing
             #expect(events.count == 2)
             let data = try #require(events.first?["data"])
             #expect(data["api_key_id"]?.integerValue == id && data["name"] == "test" && data["policy"] == "hour")
+            // As the event catalogue of webhooks describes it.
+            let members = ["api_key_id", "limit", "name", "policy", "threshold", "used", "window_ends_at", "window_started_at"]
+            #expect(data.objectValue?.keys.sorted() == members)
             #expect(data["threshold"] == 80 && data["limit"] == 50)
             #expect((40...45).contains(data["used"]?.integerValue ?? 0))
         }

@@ -29,32 +29,33 @@ struct RateLimitStore: Sendable {
     ///
     /// The same statement notes which thresholds it crosses, once in a window, since the row that it holds says what was granted before it. What
     /// counts is what is granted and was not given back: the only number that all replicas share. It runs ahead of what is used by the lots that
-    /// replicas hold, a hundredth of the limit each at most, and by nothing at 100 %: in the last twentieth only what is waited for is granted.
+    /// replicas hold, a hundredth of the limit each at most; in the last twentieth, as far as a replica has heard of it, only what is waited for is
+    /// granted, so that 100 % is close to the truth. A limit that is lowered to between 80 and 100 % of what is granted is told of at 100 %.
     func grant(_ questions: [Question]) async throws -> [Limit.Counter: LimitGrant] {
         let counters = Dictionary(questions.map { (Key($0.limit.counter), $0.limit.counter) }, uniquingKeysWith: { first, _ in first })
         let rows = try await self.database.write(
             """
             WITH answered AS (
-            INSERT INTO rate_limit_windows AS held
-                (organization_id, subject, policy, window_seconds, window_start, quota, used, granted)
-            SELECT organization_id, subject, policy, seconds,
-                to_timestamp(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) / seconds) * seconds), quota, LEAST(wanted, quota), LEAST(wanted, quota)
-            FROM unnest(
-                \(questions.map(\.limit.subject.organizationID))::bigint[], \(questions.map(\.limit.subject.text))::text[],
-                \(questions.map(\.limit.policy.rawValue))::text[], \(questions.map(\.limit.policy.windowSeconds))::integer[],
-                \(questions.map(\.limit.units))::bigint[], \(questions.map(\.wanted))::bigint[]
-            ) AS asked (organization_id, subject, policy, seconds, quota, wanted)
-            ORDER BY organization_id, subject, policy
-            ON CONFLICT (organization_id, subject, policy) DO UPDATE SET
-                window_seconds = EXCLUDED.window_seconds,
-                window_start = GREATEST(held.window_start, EXCLUDED.window_start),
-                quota = EXCLUDED.quota,
-                used = CASE WHEN held.window_start < EXCLUDED.window_start THEN EXCLUDED.granted
-                    ELSE GREATEST(held.used, LEAST(held.used + EXCLUDED.granted, EXCLUDED.quota)) END,
-                granted = CASE WHEN held.window_start < EXCLUDED.window_start THEN EXCLUDED.granted
-                    ELSE GREATEST(0, LEAST(EXCLUDED.granted, EXCLUDED.quota - held.used)) END
-            RETURNING organization_id, subject, policy, quota, granted, used, window_start,
-                (EXTRACT(EPOCH FROM window_start - clock_timestamp()) + window_seconds)::float8 AS window_rest
+                INSERT INTO rate_limit_windows AS held
+                    (organization_id, subject, policy, window_seconds, window_start, quota, used, granted)
+                SELECT organization_id, subject, policy, seconds,
+                    to_timestamp(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) / seconds) * seconds), quota, LEAST(wanted, quota), LEAST(wanted, quota)
+                FROM unnest(
+                    \(questions.map(\.limit.subject.organizationID))::bigint[], \(questions.map(\.limit.subject.text))::text[],
+                    \(questions.map(\.limit.policy.rawValue))::text[], \(questions.map(\.limit.policy.windowSeconds))::integer[],
+                    \(questions.map(\.limit.units))::bigint[], \(questions.map(\.wanted))::bigint[]
+                ) AS asked (organization_id, subject, policy, seconds, quota, wanted)
+                ORDER BY organization_id, subject, policy
+                ON CONFLICT (organization_id, subject, policy) DO UPDATE SET
+                    window_seconds = EXCLUDED.window_seconds,
+                    window_start = GREATEST(held.window_start, EXCLUDED.window_start),
+                    quota = EXCLUDED.quota,
+                    used = CASE WHEN held.window_start < EXCLUDED.window_start THEN EXCLUDED.granted
+                        ELSE GREATEST(held.used, LEAST(held.used + EXCLUDED.granted, EXCLUDED.quota)) END,
+                    granted = CASE WHEN held.window_start < EXCLUDED.window_start THEN EXCLUDED.granted
+                        ELSE GREATEST(0, LEAST(EXCLUDED.granted, EXCLUDED.quota - held.used)) END
+                RETURNING organization_id, subject, policy, quota, granted, used, window_start,
+                    (EXTRACT(EPOCH FROM window_start - clock_timestamp()) + window_seconds)::float8 AS window_rest
             ), crossed AS (
                 INSERT INTO quota_crossings (organization_id, subject, policy, window_start, threshold, quota, used)
                 SELECT organization_id, subject, policy, window_start, CASE WHEN used >= quota THEN 100 ELSE 80 END, quota, used
