@@ -13,6 +13,7 @@ struct Gateway: Sendable {
     private let keys: APIKeyRoutes
     private let audit: AuditRoutes
     private let usage: UsageRoutes
+    private let notices: NoticeRoutes
     private let admin: AdminRoutes
     let requestLog: RequestLog
     private let auditHeads: AuditHeadLog
@@ -43,7 +44,8 @@ struct Gateway: Sendable {
         let lastUsed = LastUsed(store: keyStore, logger: house.logger)
         let presence = try ReplicaPresence(database: database, logger: house.logger)
         let (rings, ring) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        let limiter = RateLimiter(store: RateLimitStore(database: database), presence: presence, logger: house.logger) { ring.yield() }
+        let limitStore = RateLimitStore(database: database, watched: configuration.limits.watched)
+        let limiter = RateLimiter(store: limitStore, presence: presence, logger: house.logger) { ring.yield() }
         house.metrics.collect(limiter)
         self.security = SecurityHeaders(publicURL: house.configuration.publicURL)
         self.cors = configuration.cors
@@ -75,6 +77,23 @@ struct Gateway: Sendable {
             format: house.configuration.environment == .production ? .liveKey : .testKey
         )
         self.audit = AuditRoutes(store: auditStore, reader: AuditReader(database: database))
+        let notices = NoticeStore(
+            database: database,
+            mails: self.accounts.mails,
+            texts: MailTexts(publicURL: house.configuration.publicURL)
+        )
+        self.notices = NoticeRoutes(
+            store: notices,
+            feed: NoticeFeed(database: database),
+            settings: NoticeSettingsStore(database: database)
+        )
+        let quotaTeller = QuotaTeller(
+            crossings: QuotaCrossingStore(database: database),
+            notices: notices,
+            outbox: house.outbox,
+            wake: WakeSignal(RateLimitStore.crossingWakeName, database: database),
+            logger: house.logger
+        )
         self.usage = UsageRoutes(usage: UsageStore(database: database), keys: keyStore)
         self.admin = AdminRoutes(house, limits: configuration.limits, limiter: limiter, mailFate: self.accounts.mails.way.fate)
         let requestLogs = RequestLogStore(database: database)
@@ -113,7 +132,8 @@ struct Gateway: Sendable {
                     )
                 ),
                 ("audit_heads", self.auditHeads),
-                ("sweeper", Sweeper(database: database, logger: house.logger)),
+                ("sweeper", Sweeper(database: database, noticeDays: configuration.noticeDays, logger: house.logger)),
+                ("quota_warnings", quotaTeller.loop()),
             ] + self.accounts.workers
     }
 
@@ -140,6 +160,7 @@ struct Gateway: Sendable {
             self.keys.mount(on: table)
             self.audit.mount(on: table)
             self.usage.mount(on: table)
+            self.notices.mount(on: table)
             self.admin.mount(on: table)
             self.document.mount(on: table)
             self.docs.mount(on: table)

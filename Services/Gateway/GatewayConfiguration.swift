@@ -19,6 +19,8 @@ struct GatewayConfiguration: ServiceConfiguration {
     var requestLogDays: Int
     /// `USAGE_DAYS` (400): days that the hourly sums of requests are kept.
     var usageDays: Int
+    /// `NOTICE_DAYS` (90): days that notices stay in the feed after they last came up.
+    var noticeDays: Int
     /// `MAIL_SMTP_HOST` and what belongs to it.
     var mail: MailSettings
     /// `DOCS_ASSETS` (none): directory of swagger-ui's files; without it `/docs` only leads to the raw document.
@@ -34,6 +36,7 @@ struct GatewayConfiguration: ServiceConfiguration {
         self.cors = CORSPolicy(reader)
         self.requestLogDays = reader.integer("REQUEST_LOG_DAYS", default: 30, in: 1...3_650)
         self.usageDays = reader.integer("USAGE_DAYS", default: 400, in: 1...3_650)
+        self.noticeDays = reader.integer("NOTICE_DAYS", default: 90, in: 1...3_650)
         self.mail = MailSettings(reader)
         self.docsAssets = reader.optionalString("DOCS_ASSETS")
     }

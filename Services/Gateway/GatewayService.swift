@@ -21,6 +21,8 @@ struct GatewayService {
         ("M0016_audit_chain.sql", PackageResources.M0016_audit_chain_sql),
         ("M0020_rate_limit_grants.sql", PackageResources.M0020_rate_limit_grants_sql),
         ("M0021_gateway_replicas.sql", PackageResources.M0021_gateway_replicas_sql),
+        ("M0022_notices.sql", PackageResources.M0022_notices_sql),
+        ("M0023_quota_crossings.sql", PackageResources.M0023_quota_crossings_sql),
     ]
 
     static func main() async {

@@ -7,6 +7,7 @@ package enum EventType: String, Codable, CaseIterable, Sendable {
     case syncCompleted = "sync_completed"
     case campaignStarted = "campaign_started"
     case campaignSent = "campaign_sent"
+    case apiKeyQuotaWarning = "api_key_quota_warning"
 }
 
 /// An event as it travels everywhere: `{"id","type","timestamp","data"}`.

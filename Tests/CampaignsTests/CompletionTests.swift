@@ -21,7 +21,25 @@ import Testing
             #expect(events.count == 1)
             #expect(events.first?["data"]?["campaign_id"]?.integerValue == campaign.id.rawValue)
             #expect(events.first?["data"]?["name"] == "Spring")
+            let notices = try await harness.notices()
+            #expect(notices.map { $0["kind"] } == ["campaign_in_doubt"])
+            #expect(notices.first?["title"] == "The campaign “Spring” ended with messages in doubt")
             #expect(events.first?["data"]?["counts"] == ["total": 4, "accepted": 1, "failed": 1, "in_doubt": 1, "skipped": 1])
+        }
+    }
+
+    @Test(arguments: [
+        ([MessageState.failed, .failed], "campaign_failed"), ([.failed, .inDoubt], "campaign_failed"), ([.accepted, .failed], nil),
+        ([.accepted, .accepted], nil),
+    ])
+    func membersAreToldOfCampaignsThatReachedNobody(_ states: [MessageState], _ kind: String?) async throws {
+        try await withHarness { harness in
+            try await harness.addContacts(count: 2)
+            let campaign = try await harness.startCampaign()
+            let batch = try #require(try await harness.claims().claim())
+            _ = try await harness.settlements.apply(zip(batch.messages, states).map(settlement), to: campaign, from: .claimed)
+            #expect(try await harness.completion.complete(campaign))
+            #expect(try await harness.notices().map { $0["kind"]?.stringValue ?? "" } == (kind.map { [$0] } ?? []))
         }
     }
 

@@ -93,6 +93,11 @@ struct Harness: Sendable {
         try await self.database.read("SELECT body FROM outbox WHERE destination = 'webhooks' AND body->>'type' = \(type)")
     }
 
+    /// On their way to members.
+    func notices() async throws -> [JSONValue] {
+        try await self.database.read("SELECT body FROM outbox WHERE destination = 'gateway' AND body->>'key' IS NOT NULL ORDER BY id")
+    }
+
     /// As if every lease had run out, of messages and of campaigns.
     func endAllLeases() async throws {
         try await self.database.write("UPDATE messages SET lease_until = now() - interval '1 second' WHERE state = 'claimed'")

@@ -27,7 +27,12 @@ struct LocalStackTrait: SuiteTrait, TestScoping {
         var settings = StackSettings.onFreePorts(root: Paths.root, runDirectory: directory, binaries: Paths.binaries)
         settings.contacts = EndToEnd.contacts
         // Attacks come from as many addresses as they like: what one address may do is tested where it is limited.
-        settings.extraEnvironment = FaultRun.environment.merging(["TRUSTED_PROXIES": "127.0.0.1", "MEMBER_RATE_LIMIT": "100000"]) { $1 }
+        settings.extraEnvironment = FaultRun.environment.merging(
+            [
+                "TRUSTED_PROXIES": "127.0.0.1", "MEMBER_RATE_LIMIT": "100000", "MAIL_SMTP_HOST": "127.0.0.1",
+                "MAIL_SMTP_PORT": String(settings.sinkPort), "MAIL_SMTP_SECURITY": "none", "MAIL_FROM": "switchboard@switchboard.example",
+            ]
+        ) { $1 }
         let stack = Stack(settings)
         let outcome: Result<Void, any Error>
         do {

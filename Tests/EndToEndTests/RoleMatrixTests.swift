@@ -57,6 +57,9 @@ private enum RoleExpectation {
         case .anyone where route.method == .get: [200]
         case .anyone: [route == .register ? 201 : route == .forgotPassword ? 202 : 401]
         case .service: []
+        // Who does not get the notice does not see it.
+        case .user where route == .readNotification:
+            if let role { RoleCast.noticeKind.audience.contains(role) ? [204] : [404] } else { [401] }
         case .user(let least), .member(let least, _):
             if let role { role >= least ? self.success(route) : [403] } else { [401] }
         }
@@ -174,12 +177,41 @@ struct RoleCast: Sendable {
         var actor = actor
         if let role = actor.role, Self.ending.contains(route) { actor = try await Self.actor(self.door, role, in: self.own.organization) }
         var path = route.template
-        if path.contains("{id}") { path = path.replacing("{id}", with: String(try await self.target(of: route, in: home, by: actor))) }
+        if path.contains("{id}") { path = path.replacing("{id}", with: try await self.target(of: route, in: home, by: actor)) }
         path = path.replacing("{file}", with: "page.css").replacing("{kind}", with: "not-found")
         return try await self.door.signed(actor.token).send(route.method, path, self.body(of: route, in: self.own)).status
     }
 
-    func target(of route: Route, in home: Home, by actor: Actor) async throws -> Int64 {
+    /// Of the notice that the matrix reads.
+    static let noticeKind = NoticeKind.campaignFailed
+
+    func target(of route: Route, in home: Home, by actor: Actor) async throws -> String {
+        if route == .readNotification { return try await self.notice(in: home) }
+        return String(try await self.number(of: route, in: home, by: actor))
+    }
+
+    /// Put there by the administrator: no request of a member makes one.
+    private func notice(in home: Home) async throws -> String {
+        let id = "ntc_" + UUID().uuidString.lowercased().replacing("-", with: "")
+        try await EndToEnd.stack.postgres.psql(
+            nil,
+            [
+                "-c",
+                """
+                INSERT INTO gateway.notices (
+                    organization_id, id, kind, service, subject_type, subject_id, subject_name, title, detail, key, first_at, last_at, is_mailed
+                )
+                VALUES (
+                    \(home.organization), '\(id)', '\(Self.noticeKind.rawValue)', 'campaigns', 'campaign', '1', 'M', 'T', 'D', 'campaign:1',
+                    now(), now(), false
+                )
+                """,
+            ]
+        )
+        return id
+    }
+
+    private func number(of route: Route, in home: Home, by actor: Actor) async throws -> Int64 {
         let owner = home.owner
         switch route.template {
         case let path where path.hasPrefix("/api/v1/auth/sessions"):
@@ -239,6 +271,7 @@ struct RoleCast: Sendable {
         case .scheduleCampaign: ["scheduled_at": "2099-01-01T00:00:00Z"]
         case .createSubscription:
             ["webhook_url": .string("\(EndToEnd.stack.settings.sandboxURL)/_sandbox/receiver/matrix"), "trigger_event": "campaign_sent"]
+        case .changeNotificationSettings: ["kinds": [:]]
         default: route.method == .post ? [:] : nil
         }
     }

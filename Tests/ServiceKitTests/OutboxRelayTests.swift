@@ -182,4 +182,66 @@ import Testing
             #expect(try await setting.pending == 1)
         }
     }
+
+    /// Audit entries and notices have one destination and two intakes; a bad one of either holds up nobody.
+    @Test func noticesAndAuditEntriesGoToTheirOwnIntakes() async throws {
+        let audited = Recorder<String>()
+        let noticed = Recorder<Notice>()
+        try await withDatabase(.integrations, migrations: ServiceMain.sharedMigrations) { database in
+            try await withServer(.gateway) { table in
+                table.mountInternal(.recordAudit) { request, _ in
+                    let batch = try await request.decodeBody(AuditBatch.self)
+                    for entry in batch.entries { audited.add(entry.action) }
+                    return try .json(IntakeReceipt(stored: batch.entries.count))
+                }
+                table.mountInternal(.takeNotices) { request, _ in
+                    let batch = try await request.decodeBody(NoticeBatch.self)
+                    if batch.notices.contains(where: { $0.key == "bad" }) { throw Problem(.validation, "No.") }
+                    for notice in batch.notices { noticed.add(notice) }
+                    return try .json(IntakeReceipt(stored: batch.notices.count))
+                }
+            } _: { server in
+                let outbox = Outbox(service: .integrations, database: database.runtime)
+                try await database.runtime.transaction { transaction in
+                    for key in ["one", "bad", "two"] {
+                        try outbox.auditSystem("audited.\(key)", target: "x:1", for: OrganizationID(7), in: transaction)
+                        try outbox.notify(
+                            .integrationFailed,
+                            about: NoticeSubject("integration", 5, "CRM"),
+                            title: "It\nbroke",
+                            detail: "",
+                            key: key,
+                            for: OrganizationID(7),
+                            in: transaction
+                        )
+                    }
+                }
+                let relay = OutboxRelay(
+                    to: .gateway,
+                    outbox: outbox,
+                    client: ServiceClient(
+                        from: .integrations,
+                        to: .gateway,
+                        replicas: [server.url],
+                        identities: try TestKeys.identities(.integrations),
+                        client: server.client
+                    ),
+                    logger: TestLog.silent,
+                    poll: .milliseconds(100),
+                    backoff: Backoff(base: .milliseconds(10), limit: .milliseconds(50))
+                )
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await relay.run() }
+                    defer { group.cancelAll() }
+                    try await eventually { audited.count == 3 && noticed.count == 2 }
+                    try await eventually {
+                        try await database.runtime.read("SELECT state FROM outbox", as: String.self) == ["refused"]
+                    }
+                }
+            }
+        }
+        #expect(audited.all.sorted() == ["audited.bad", "audited.one", "audited.two"])
+        #expect(noticed.all.map(\.key).sorted() == ["one", "two"])
+        #expect(noticed.all.allSatisfy { $0.title == "It broke" && $0.organizationID == OrganizationID(7) })
+    }
 }

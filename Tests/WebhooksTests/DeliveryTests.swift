@@ -96,6 +96,13 @@ import Testing
                 }
                 #expect(target.deliveries.count == 1)
                 #expect(try await fixture.call(.get, "/api/v1/zapier/webhooks/\(id)").status == 404)
+                let told = try await fixture.count(
+                    """
+                    SELECT count(*) AS n FROM outbox WHERE destination = 'gateway' AND body->>'kind' = 'webhook_disabled'
+                        AND body->>'title' LIKE 'The webhook to http%/*** was ended'
+                    """
+                )
+                #expect(told == 1)
                 try await fixture.bring([.make()])
                 #expect(try await fixture.count("SELECT count(*) AS n FROM deliveries") == 3)
             }

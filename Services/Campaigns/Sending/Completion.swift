@@ -29,8 +29,23 @@ struct Completion: Sendable {
                 for: campaign.organization,
                 in: transaction
             )
+            try self.notify(campaign, name: name, counts, transaction)
             return true
         }
+    }
+
+    /// An end that somebody should look at.
+    private func notify(_ campaign: CampaignKey, name: String, _ counts: MessageCounts, _ transaction: Transaction) throws {
+        guard let trouble = CampaignTrouble(name: name, counts) else { return }
+        try self.outbox.notify(
+            trouble.kind,
+            about: NoticeSubject("campaign", campaign.id, name),
+            title: trouble.title,
+            detail: trouble.detail,
+            key: "campaign:\(campaign.id)",
+            for: campaign.organization,
+            in: transaction
+        )
     }
 
     /// Campaigns whose last worker died between the last outcome and the end.

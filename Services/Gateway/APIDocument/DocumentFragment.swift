@@ -30,6 +30,7 @@ struct DocumentFragment: Sendable {
         ("keys.yaml", PackageResources.keys_yaml),
         ("usage.yaml", PackageResources.usage_yaml),
         ("audit.yaml", PackageResources.audit_yaml),
+        ("notifications.yaml", PackageResources.notifications_yaml),
         ("integrations.yaml", PackageResources.integrations_yaml),
         ("contacts.yaml", PackageResources.contacts_yaml),
         ("campaigns.yaml", PackageResources.campaigns_yaml),

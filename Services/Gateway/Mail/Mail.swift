@@ -1,4 +1,5 @@
 import Database
+import Models
 
 /// A mail to a person, before it is queued. Plain text: it carries a link and a sentence, and reads the same everywhere.
 struct Mail: Sendable {
@@ -12,6 +13,13 @@ struct Mail: Sendable {
     var text: String
     /// Seconds after which it is of no use to its reader: tries end then.
     var lifetime: Int
+    /// Where it is told to a member as one: it goes with the membership. nil for mail to a person.
+    var membership: Membership?
+
+    struct Membership: Sendable {
+        var organization: OrganizationID
+        var user: UserID
+    }
 }
 
 /// What becomes of a mail, for the answer to whoever caused it.

@@ -32,10 +32,10 @@ struct MailQueue: Sendable {
         if case .nowhere = self.way {
             try transaction.write(
                 """
-                INSERT INTO mails (id, kind, recipient, subject, state, reason, settled_at, expires_at)
+                INSERT INTO mails (id, kind, recipient, subject, state, reason, settled_at, expires_at, organization_id, user_id)
                 VALUES (
                     \(id), \(mail.kind), \(mail.recipient), \(mail.subject), 'failed', 'not_configured', now(),
-                    now() + make_interval(secs => \(mail.lifetime))
+                    now() + make_interval(secs => \(mail.lifetime)), \(mail.membership?.organization), \(mail.membership?.user)
                 )
                 """
             )
@@ -44,9 +44,10 @@ struct MailQueue: Sendable {
         let body = try self.cipher.seal(Array(mail.text.utf8), for: Self.context(id))
         try transaction.write(
             """
-            INSERT INTO mails (id, kind, recipient, subject, body, expires_at)
+            INSERT INTO mails (id, kind, recipient, subject, body, expires_at, organization_id, user_id)
             VALUES (
-                \(id), \(mail.kind), \(mail.recipient), \(mail.subject), \(body), now() + make_interval(secs => \(mail.lifetime))
+                \(id), \(mail.kind), \(mail.recipient), \(mail.subject), \(body), now() + make_interval(secs => \(mail.lifetime)),
+                \(mail.membership?.organization), \(mail.membership?.user)
             )
             """
         )

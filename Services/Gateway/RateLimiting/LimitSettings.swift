@@ -64,6 +64,9 @@ struct LimitSettings: Sendable {
         self.dryRun = dryRun
     }
 
+    /// Of which members are told when they are nearly used: what refuses nobody is no news.
+    var watched: [LimitPolicy] { [LimitPolicy.hour, .organization].filter { !self.dryRun.contains($0) } }
+
     /// - own: the key's own limit an hour, which can only lower its tier's.
     /// - above: keys that made it or its makers, with limits of their own: what their descendants use counts for them too.
     func limits(

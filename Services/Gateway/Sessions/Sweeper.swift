@@ -2,11 +2,13 @@ import Database
 import Logging
 import ServiceLifecycle
 
-/// Removes what has ended: tokens, sessions, invitations, settled mail, spent budgets and rate-limit windows that nothing will ask for again.
+/// Removes what has ended: tokens, sessions, invitations, settled mail, old notices, spent budgets and rate-limit windows that nothing will ask for again.
 struct Sweeper: Service {
     private static let interval: Duration = .seconds(900)
 
     let database: Postgres
+    /// `NOTICE_DAYS`.
+    var noticeDays = 90
     let logger: Logger
 
     func run() async throws {
@@ -43,6 +45,9 @@ struct Sweeper: Service {
         try await self.database.write(
             "DELETE FROM known_networks WHERE signed_in_at < now() - make_interval(days => \(AccountStore.networkMemory))"
         )
+        try await self.database.write("DELETE FROM notices WHERE last_at < now() - make_interval(days => \(self.noticeDays))")
+        try await self.database.write("DELETE FROM notice_receipts WHERE taken_at < now() - make_interval(days => \(self.noticeDays))")
+        try await self.database.write("DELETE FROM quota_crossings WHERE window_start < now() - INTERVAL '1 day'")
         try await self.database.write("DELETE FROM rate_limit_windows WHERE window_start < now() - INTERVAL '1 day'")
         try await self.database.write("DELETE FROM gateway_replicas WHERE seen_at < now() - INTERVAL '1 hour'")
     }

@@ -48,23 +48,43 @@ struct ConnectionHealth: Sendable {
             for: organization,
             in: transaction
         )
+        try outbox.notify(
+            .integrationFailed,
+            about: NoticeSubject("integration", id, marked.name),
+            title: "The integration “\(marked.name)” needs attention",
+            detail: reason,
+            key: "integration:\(id)",
+            for: organization,
+            in: transaction
+        )
     }
 
     /// A passed test clears what a refusal had set.
     func recovered(_ id: IntegrationID, in organization: OrganizationID) async throws {
         let outbox = self.outbox
         try await self.database.transaction { transaction in
-            let recovered = try transaction.write(
+            let recovered = try transaction.first(
                 """
-                UPDATE integrations SET status = 'enabled', status_reason = NULL, updated_at = now()
+                UPDATE integrations AS integration SET status = 'enabled', status_reason = NULL, updated_at = now()
                 WHERE organization_id = \(organization) AND id = \(id) AND status = 'needs_attention' AND deleted_at IS NULL
-                """
+                RETURNING \(raw: Integration.columns)
+                """,
+                as: Integration.self
             )
-            guard recovered > 0 else { return }
+            guard let recovered else { return }
             try outbox.auditSystem(
                 "integration.recovered",
                 target: "integration:\(id)",
                 details: ["before": ["status": "needs_attention"], "after": ["status": "enabled"]],
+                for: organization,
+                in: transaction
+            )
+            try outbox.notify(
+                .integrationRecovered,
+                about: NoticeSubject("integration", id, recovered.name),
+                title: "The integration “\(recovered.name)” works again",
+                detail: "The provider took its credentials when the connection was tested.",
+                key: "integration:\(id)",
                 for: organization,
                 in: transaction
             )

@@ -53,16 +53,29 @@ extension DeliveryQueue {
         let delivery = settlement.delivery
         return try await self.database.transaction { transaction in
             let didEnd = try SubscriptionStore.end(delivery.subscriptionID, in: delivery.organizationID, because: .gone, transaction)
-            if didEnd {
-                try Outbox(service: .webhooks, database: self.database).auditSystem(
-                    "subscription.ended",
-                    target: "subscription:\(delivery.subscriptionID)",
-                    details: ["reason": "gone"],
-                    for: delivery.organizationID,
-                    in: transaction
-                )
-            }
+            if didEnd { try self.tellOfEnd(delivery, transaction) }
             return try transaction.write(settlement.query) > 0
         }
+    }
+
+    private func tellOfEnd(_ delivery: ClaimedDelivery, _ transaction: Transaction) throws {
+        let outbox = Outbox(service: .webhooks, database: self.database)
+        try outbox.auditSystem(
+            "subscription.ended",
+            target: "subscription:\(delivery.subscriptionID)",
+            details: ["reason": "gone"],
+            for: delivery.organizationID,
+            in: transaction
+        )
+        let target = try SubscriptionStore.displayURL(of: delivery.subscriptionID, in: delivery.organizationID, transaction) ?? ""
+        try outbox.notify(
+            .webhookDisabled,
+            about: NoticeSubject("subscription", delivery.subscriptionID, target),
+            title: "The webhook to \(target) was ended",
+            detail: "Its target answered 410 (gone) to an event of type \(delivery.eventType).",
+            key: "subscription:\(delivery.subscriptionID)",
+            for: delivery.organizationID,
+            in: transaction
+        )
     }
 }

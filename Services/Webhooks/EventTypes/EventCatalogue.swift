@@ -11,6 +11,7 @@ enum EventCatalogue {
         case .syncCompleted: syncCompleted
         case .campaignStarted: campaignStarted
         case .campaignSent: campaignSent
+        case .apiKeyQuotaWarning: apiKeyQuotaWarning
         }
     }
 
@@ -90,6 +91,27 @@ enum EventCatalogue {
         example: [
             "campaign_id": 12, "name": "Spring news", "channel": "email",
             "counts": ["total": 10_000, "accepted": 9_998, "failed": 1, "in_doubt": 1, "skipped": 0],
+        ]
+    )
+
+    private static let apiKeyQuotaWarning = EventTypeDescription(
+        type: .apiKeyQuotaWarning,
+        version: 1,
+        summary:
+            "80 or 100 % of an hourly limit are used: that of an API key, or that of all keys of the organization. Once each in an hour.",
+        fields: [
+            .init("api_key_id", .integer, "The API key; null where the limit is the organization's.", isNullable: true),
+            .init("name", .string, "The key's name.", isNullable: true),
+            .init("policy", .string, "The limit's name in the RateLimit headers: hour, or organization."),
+            .init("threshold", .integer, "80 or 100, in percent."),
+            .init("used", .integer, "Units of the limit that are granted."),
+            .init("limit", .integer, "Units of the limit."),
+            .init("window_started_at", .string, "When the hour began.", format: "date-time"),
+            .init("window_ends_at", .string, "When the next one begins, with all units free.", format: "date-time"),
+        ],
+        example: [
+            "api_key_id": 12, "name": "Zapier", "policy": "hour", "threshold": 80, "used": 800, "limit": 1000,
+            "window_started_at": "2026-11-22T08:00:00.000Z", "window_ends_at": "2026-11-22T09:00:00.000Z",
         ]
     )
 }

@@ -65,6 +65,18 @@ struct SubscriptionStore: Sendable {
         case gone
     }
 
+    /// Its target as it may be shown, also after its end.
+    static func displayURL(
+        of id: SubscriptionID,
+        in organization: OrganizationID,
+        _ transaction: Transaction
+    ) throws -> String? {
+        try transaction.first(
+            "SELECT display_url FROM zapier_webhooks WHERE organization_id = \(organization) AND id = \(id)",
+            as: String.self
+        )
+    }
+
     /// Ends the subscription and wipes its credentials.
     /// - Returns: false where there was none.
     static func end(

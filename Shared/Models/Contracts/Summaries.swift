@@ -281,7 +281,7 @@ package struct EventBrief: Codable, Sendable, Equatable {
     package var id: String
     package var type: String
     package var timestamp: Date
-    /// `integration:5` or `campaign:12`, as audit entries name it.
+    /// `integration:5`, `campaign:12` or `key:7`, as audit entries name it.
     package var target: String?
     /// Of the target.
     package var name: String?
@@ -293,6 +293,7 @@ package struct EventBrief: Codable, Sendable, Equatable {
         for owner in ["integration", "campaign"] {
             if let number = data["\(owner)_id"]?.integerValue { self.target = "\(owner):\(number)" }
         }
+        if let number = data["api_key_id"]?.integerValue { self.target = "key:\(number)" }
         self.name = data["name"]?.stringValue
     }
 }

@@ -1,5 +1,5 @@
 extension RouteCatalogue {
-    package static let gateway: [Route] = accounts + keys + audit + usage + documents + gatewayAdmin
+    package static let gateway: [Route] = accounts + keys + audit + usage + notices + documents + gatewayAdmin
 
     private static let audit: [Route] = [.listAuditLogs, .recordAudit]
     private static let usage: [Route] = [.usageAnalytics]

@@ -63,6 +63,10 @@ extension FieldReader {
         self.optionalBoolean(name) ?? `default`
     }
 
+    package mutating func boolean(_ name: String) -> Bool {
+        self.required(name) { $0.optionalBoolean(name) } ?? false
+    }
+
     package mutating func optionalBoolean(_ name: String) -> Bool? {
         guard let value = self.take(name) else { return nil }
         guard let flag = value.boolValue else {

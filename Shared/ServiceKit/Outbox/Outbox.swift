@@ -71,6 +71,33 @@ package struct Outbox: Sendable {
         )
     }
 
+    /// Tells members of the organization, by the gateway: in their feed and by mail. Title and detail hold no secret; they are made one clean
+    /// line each.
+    /// - key: names the trouble: what repeats within a day is told once and counted.
+    package func notify(
+        _ kind: NoticeKind,
+        about subject: NoticeSubject,
+        title: String,
+        detail: String,
+        key: String,
+        for organization: OrganizationID,
+        in transaction: Transaction
+    ) throws {
+        precondition(self.service == kind.service, "\(kind.rawValue) is raised by \(kind.service.rawValue)")
+        precondition(self.service != .gateway, "the gateway keeps its own notices where it keeps all of them")
+        let notice = Notice(
+            id: EventID.make("ntc"),
+            organizationID: organization,
+            kind: kind,
+            subject: subject,
+            title: title,
+            detail: detail,
+            key: key,
+            timestamp: Date()
+        )
+        try self.insert(notice.id, "gateway", try JSONValue(parsing: try JSONCoding.encode(notice)), organization, in: transaction)
+    }
+
     private func audit(_ entry: AuditEntry, in transaction: Transaction) throws {
         precondition(self.service != .gateway, "the gateway writes its own audit entries where it keeps all of them")
         let body = try JSONValue(parsing: try JSONCoding.encode(entry))

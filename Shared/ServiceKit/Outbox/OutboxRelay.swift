@@ -5,7 +5,8 @@ package import Models
 import ServiceLifecycle
 
 /// Brings the outbox to webhooks and the gateway: at least once, by ids that let the receiver know a repeat. A refused entry is set aside
-/// with its reason and blocks nobody; everything else is tried until it is taken.
+/// with its reason and blocks nobody; everything else is tried until it is taken. Entries of different intakes travel apart: neither waits for
+/// the other.
 package struct OutboxRelay: Service {
     private static let batch = 100
     private static let lease = Duration.seconds(60)
@@ -44,7 +45,7 @@ package struct OutboxRelay: Service {
             logger: self.logger,
             claim: { _ in
                 let entries = try await self.store.claim(self.destination, limit: Self.batch, lease: Self.lease)
-                return entries.isEmpty ? [] : [entries.sorted { $0.id < $1.id }]
+                return Dictionary(grouping: entries, by: \.intake).values.map { $0.sorted { $0.id < $1.id } }
             },
             work: { try await self.deliver($0) },
             handBack: { try await self.store.postpone($0, by: .zero) }
@@ -100,17 +101,35 @@ package struct OutboxRelay: Service {
     }
 
     private func post(_ entries: [OutboxEntry]) async throws {
-        let route: Route
-        let body: JSONValue
-        switch self.destination {
-        case .gateway:
-            route = .recordAudit
-            body = ["entries": .array(entries.map(\.body))]
-        default:
-            route = .takeEvents
-            body = ["events": .array(entries.map { ["organization_id": .integer($0.organizationID.rawValue), "event": $0.body] })]
+        guard let intake = entries.first?.intake else { return }
+        _ = try await self.client.callBytes(intake.route, [:], [], intake.body(entries).serialized(), true)
+    }
+}
+
+/// Where entries are taken in: told by what their ids begin with.
+private enum Intake: Hashable {
+    case events, audit, notices
+
+    var route: Route {
+        switch self {
+        case .events: .takeEvents
+        case .audit: .recordAudit
+        case .notices: .takeNotices
         }
-        _ = try await self.client.callBytes(route, [:], [], body.serialized(), true)
+    }
+
+    func body(_ entries: [OutboxEntry]) -> JSONValue {
+        switch self {
+        case .events: ["events": .array(entries.map { ["organization_id": .integer($0.organizationID.rawValue), "event": $0.body] })]
+        case .audit: ["entries": .array(entries.map(\.body))]
+        case .notices: ["notices": .array(entries.map(\.body))]
+        }
+    }
+}
+
+extension OutboxEntry {
+    fileprivate var intake: Intake {
+        if self.id.hasPrefix("aud_") { .audit } else if self.id.hasPrefix("ntc_") { .notices } else { .events }
     }
 }
 

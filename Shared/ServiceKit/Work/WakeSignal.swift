@@ -9,9 +9,12 @@ package final class WakeSignal: Sendable {
     private let listeners = Mutex<[ObjectIdentifier: @Sendable () -> Void]>([:])
 
     package init(_ name: String, database: Postgres) {
-        self.channel = "switchboard_\(name)"
+        self.channel = Self.channel(name)
         self.database = database
     }
+
+    /// The channel of a signal of that name.
+    package static func channel(_ name: String) -> String { "switchboard_\(name)" }
 
     package func wake() {
         self.wakeHere()

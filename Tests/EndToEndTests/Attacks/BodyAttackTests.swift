@@ -126,7 +126,7 @@ extension EndToEnd {
 
         private func path(of route: Route, _ cast: RoleCast, _ owner: RoleCast.Actor) async throws -> String {
             guard route.template.contains("{id}") else { return route.template }
-            return route.template.replacing("{id}", with: String(try await cast.target(of: route, in: cast.own, by: owner)))
+            return route.template.replacing("{id}", with: try await cast.target(of: route, in: cast.own, by: owner))
         }
 
         /// From an address of its own: what one address may do would end the attack early.

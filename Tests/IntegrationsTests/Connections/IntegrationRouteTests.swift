@@ -100,10 +100,25 @@ import Testing
             try await stack.assembly.health.needsAttention(id, in: TestStack.organization, because: "refused")
             try await stack.assembly.health.needsAttention(id, in: TestStack.organization, because: "refused again")
             #expect(try await stack.outbox("integration_failed").count == 1)
+            let notices = try await stack.notices()
+            #expect(notices.map { $0["kind"] } == ["integration_failed"])
+            #expect(notices.first?["detail"] == "refused" && notices.first?["key"]?.stringValue == "integration:\(id)")
+            #expect(notices.first?["subject"]?["id"]?.stringValue == String(id.rawValue))
             let changed = try await stack.call(.patch, "/api/v1/integrations/\(id)", ["config": ["access_token": "pat-other-one"]])
             #expect(changed.json["status"] == "enabled")
             let connection = try await stack.assembly.integrations.connection(id, in: TestStack.organization)
             #expect(connection?.secrets["access_token"]?.reveal() == "pat-other-one")
+        }
+    }
+
+    @Test func aPassedTestIsToldToMembersWhereTheConnectionWasBroken() async throws {
+        try await withIntegrations { stack in
+            let id = try await stack.connect(Self.hubSpot)
+            try await stack.assembly.health.recovered(id, in: TestStack.organization)
+            #expect(try await stack.notices().isEmpty)
+            try await stack.assembly.health.needsAttention(id, in: TestStack.organization, because: "refused")
+            for _ in 0..<2 { try await stack.assembly.health.recovered(id, in: TestStack.organization) }
+            #expect(try await stack.notices().map { $0["kind"] } == ["integration_failed", "integration_recovered"])
         }
     }
 

@@ -94,6 +94,14 @@ struct TestStack: Sendable {
             .map(\.value).filter { $0["type"]?.stringValue == type || $0["action"]?.stringValue == type }
     }
 
+    /// On their way to members.
+    func notices() async throws -> [JSONValue] {
+        try await self.database.owner.read(
+            "SELECT body FROM outbox WHERE destination = 'gateway' AND id LIKE 'ntc!_%' ESCAPE '!' ORDER BY id",
+            as: OutboxPayload.self
+        ).map(\.value)
+    }
+
     private struct OutboxPayload: RowDecodable {
         let value: JSONValue
         init(row: Row) throws { self.value = try row.get("body") }
