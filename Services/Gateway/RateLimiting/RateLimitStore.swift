@@ -41,9 +41,9 @@ struct RateLimitStore: Sendable {
                 SELECT organization_id, subject, policy, seconds,
                     to_timestamp(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) / seconds) * seconds), quota, LEAST(wanted, quota), LEAST(wanted, quota)
                 FROM unnest(
-                    \(questions.map(\.limit.subject.organizationID))::bigint[], \(questions.map(\.limit.subject.text))::text[],
-                    \(questions.map(\.limit.policy.rawValue))::text[], \(questions.map(\.limit.policy.windowSeconds))::integer[],
-                    \(questions.map(\.limit.units))::bigint[], \(questions.map(\.wanted))::bigint[]
+                    \(questions.map { $0.limit.subject.organizationID })::bigint[], \(questions.map { $0.limit.subject.text })::text[],
+                    \(questions.map { $0.limit.policy.rawValue })::text[], \(questions.map { $0.limit.policy.windowSeconds })::integer[],
+                    \(questions.map { $0.limit.units })::bigint[], \(questions.map { $0.wanted })::bigint[]
                 ) AS asked (organization_id, subject, policy, seconds, quota, wanted)
                 ORDER BY organization_id, subject, policy
                 ON CONFLICT (organization_id, subject, policy) DO UPDATE SET
@@ -81,9 +81,9 @@ struct RateLimitStore: Sendable {
             """
             WITH back AS (
                 SELECT * FROM unnest(
-                    \(returns.map(\.counter.subject.organizationID))::bigint[], \(returns.map(\.counter.subject.text))::text[],
-                    \(returns.map(\.counter.policy.rawValue))::text[], \(returns.map(\.windowStart))::bigint[],
-                    \(returns.map(\.units))::bigint[]
+                    \(returns.map { $0.counter.subject.organizationID })::bigint[], \(returns.map { $0.counter.subject.text })::text[],
+                    \(returns.map { $0.counter.policy.rawValue })::text[], \(returns.map { $0.windowStart })::bigint[],
+                    \(returns.map { $0.units })::bigint[]
                 ) AS back (organization_id, subject, policy, window_start, units)
             ), locked AS (
                 SELECT held.organization_id, held.subject, held.policy, back.units
