@@ -111,7 +111,7 @@ struct Gateway: Sendable {
             maximumRequestBytes: configuration.maximumRequestBytes,
             client: house.client
         )
-        self.lane = ProxyLane(proxy: self.proxy)
+        self.lane = ProxyLane(proxy: self.proxy, cors: configuration.cors)
         let lane = self.lane
         house.metrics.collect { [MetricsRegistry.Sample("gateway_fast_lane_requests_total", .counter, value: Double(lane.count))] }
         self.workers =

@@ -21,7 +21,8 @@ import Testing
     ) async throws {
         let upstream = FakeUpstream(answer)
         try await withUpstream(upstream) { url in
-            try await withGateway(.init(upstream: url, runsWorkers: true)) { gateway in
+            let variables = ["CORS_ORIGINS": "https://app.example.com"]
+            try await withGateway(.init(upstream: url, variables: variables, runsWorkers: true)) { gateway in
                 let member = try await gateway.register()
                 let cache = gateway.gateways[0].cache
                 let digest = try TokenDigest(member.accessToken)

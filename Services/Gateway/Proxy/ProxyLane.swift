@@ -9,9 +9,16 @@ import Transport
 /// hand. The rules are the same ones; everything else, each refusal too, is left to the proxy.
 final class ProxyLane: FastLane {
     private let proxy: ReverseProxy
+    /// Of every answer.
+    private let fixed: [(String, String)]
     private let admittedSoFar = Atomic<Int>(0)
 
-    init(proxy: ReverseProxy) { self.proxy = proxy }
+    /// - cors: answers to others say, too, that they depend on who asks.
+    init(proxy: ReverseProxy, cors: CORSPolicy?) {
+        self.proxy = proxy
+        let depends = cors.map { $0.fields(for: nil).map { ($0.rawName, $1) } } ?? []
+        self.fixed = proxy.security.pairs + depends
+    }
 
     /// Requests that took the lane.
     var count: Int { self.admittedSoFar.load(ordering: .relaxed) }
@@ -62,7 +69,7 @@ final class ProxyLane: FastLane {
         return LanePass(
             route: route,
             principal: admitted.principal,
-            headers: self.proxy.security.pairs + admitted.headers.map { ($0.rawName, $1) },
+            headers: self.fixed + admitted.headers.map { ($0.rawName, $1) },
             // Kept until the answer has passed.
             holding: slot
         ) { answered in
