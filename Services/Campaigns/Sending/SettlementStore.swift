@@ -11,8 +11,7 @@ struct SettlementStore: Sendable {
         return try await self.database.writeByKeys(Self.update(settlements, of: campaign, from: state))
     }
 
-    /// `nothing` makes the state's test one of the join: as a test of the table alone it would let other ways to the rows look better than
-    /// the unique key.
+    /// The send key is the one way to the rows: `+ 0` keeps the indexes that begin with the organization out, and `nothing` those of a state.
     static func update(_ settlements: [Settlement], of campaign: CampaignKey, from state: MessageState) -> Query {
         """
         UPDATE messages SET
@@ -35,7 +34,7 @@ struct SettlementStore: Sendable {
             ) AS told (send_key, fence, state, reason, detail, provider_message_id, delay, is_try)
             OFFSET 0
         ) AS settled
-        WHERE messages.organization_id = settled.organization_id AND messages.send_key = settled.send_key
+        WHERE messages.organization_id + 0 = settled.organization_id AND messages.send_key = settled.send_key
             AND messages.fence = settled.fence AND messages.state || settled.nothing = \(state)
         """
     }
@@ -54,7 +53,7 @@ struct SettlementStore: Sendable {
                 FROM unnest(\(batch.messages.map(\.sendKey))::text[], \(batch.messages.map(\.fence))::bigint[]) AS claimed (send_key, fence)
                 OFFSET 0
             ) AS released
-            WHERE messages.organization_id = released.organization_id AND messages.send_key = released.send_key
+            WHERE messages.organization_id + 0 = released.organization_id AND messages.send_key = released.send_key
                 AND messages.fence = released.fence AND messages.state || released.nothing = 'claimed'
             """
         )
