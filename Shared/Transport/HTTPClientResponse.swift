@@ -7,18 +7,8 @@ package struct HTTPClientResponse: Sendable {
     package var peer: String?
 
     /// The whole body.
-    /// - Throws: ``TransportError`` (`tooLarge` beyond `limit`, and whatever ended the transfer), `CancellationError`.
-    package func collect(upTo limit: Int) async throws -> [UInt8] {
-        var collected: [UInt8] = []
-        var chunks = self.body.makeAsyncIterator()
-        while let chunk = try await chunks.next() {
-            guard collected.count + chunk.count <= limit else {
-                throw TransportError(kind: .tooLarge, surelyNotSent: false, detail: "the body is larger than \(limit) bytes")
-            }
-            if collected.isEmpty { collected = chunk } else { collected += chunk }
-        }
-        return collected
-    }
+    /// - Throws: as ``ResponseBodyStream/collect(upTo:)``.
+    package func collect(upTo limit: Int) async throws -> [UInt8] { try await self.body.collect(upTo: limit) }
 }
 
 /// The body as it arrives. One consumer; letting go of it aborts the transfer.
@@ -38,6 +28,20 @@ package struct ResponseBodyStream: AsyncSequence, Sendable {
 
     package func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(lease: self.lease)
+    }
+
+    /// The whole body.
+    /// - Throws: ``TransportError`` (`tooLarge` beyond `limit`, and whatever ended the transfer), `CancellationError`.
+    package func collect(upTo limit: Int) async throws -> [UInt8] {
+        var collected: [UInt8] = []
+        var chunks = self.makeAsyncIterator()
+        while let chunk = try await chunks.next() {
+            guard collected.count + chunk.count <= limit else {
+                throw TransportError(kind: .tooLarge, surelyNotSent: false, detail: "the body is larger than \(limit) bytes")
+            }
+            if collected.isEmpty { collected = chunk } else { collected += chunk }
+        }
+        return collected
     }
 
     /// The whole body where it has come already, as a small one has with its head; else nil, and nothing was taken.

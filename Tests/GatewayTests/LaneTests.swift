@@ -200,4 +200,79 @@ import Testing
             #expect(received.text.hasSuffix(Self.text))
         }
     }
+
+    @Test func whatCannotBeReadIsNotTheAnswerToTheRequestBeforeIt() async throws {
+        try await self.withLane { _ in
+            try await Task.sleep(for: .milliseconds(100))
+            return Response(status: .ok, body: .init(byteBuffer: ByteBuffer(string: Self.text)))
+        } _: { gateway, member, _ in
+            let received = try await Self.byLane(gateway) {
+                let connection = try RawConnection(gateway.door)
+                connection.send(
+                    Self.request("/api/v1/contacts", member)
+                        + "POST /api/v1/campaigns HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n"
+                )
+                return await connection.receive()
+            }
+            #expect(received.statuses.first == 200)
+            #expect(received.text.contains(Self.text))
+        }
+    }
+
+    /// Its place must not be held, nor answers be made for it that it does not read.
+    @Test(arguments: [1, 400]) func aClientThatReadsNothingIsCutOff(requests: Int) async throws {
+        let made = Atomic<Int>(0)
+        let size = requests == 1 ? 30_000_000 : 200_000
+        let upstream = FakeUpstream { _ in
+            made.add(1, ordering: .relaxed)
+            return Response(status: .ok, body: .init(byteBuffer: ByteBuffer(repeating: 65, count: size)))
+        }
+        try await withUpstream(upstream) { url in
+            let settings = TestGateway.Settings(upstream: url, runsWorkers: true) { $0.connectionLimits.stalledAnswer = .milliseconds(700) }
+            try await withGateway(settings) { gateway in
+                let member = try await gateway.register()
+                _ = try await Self.byLane(gateway) { try await gateway.get("/contacts", member) }
+                made.store(0, ordering: .relaxed)
+                let connection = try RawConnection(gateway.door)
+                connection.send(String(repeating: Self.request("/api/v1/contacts", member), count: requests))
+                try await eventually("the connection is cut", within: .seconds(15)) {
+                    connection.send("x"); return connection.isCut
+                }
+                #expect(made.load(ordering: .relaxed) < 60)
+            }
+        }
+    }
+
+    @Test func aShortAnswerThatBreaksOffIsA502() async throws {
+        struct Broken: Error {}
+        try await self.withLane { _ in
+            let body = ResponseBody(contentLength: 1000) { writer in
+                try await writer.write(ByteBuffer(repeating: 65, count: 300))
+                throw Broken()
+            }
+            return Response(status: .ok, headers: [.contentLength: "1000"], body: body)
+        } _: { gateway, member, _ in
+            let answer = try await Self.byLane(gateway) { try await gateway.get("/contacts", member) }
+            #expect(answer.status == 502)
+            #expect(answer.header("Date")?.hasSuffix(" GMT") == true)
+            #expect(answer.header("Content-Type") == "application/problem+json")
+        }
+    }
+
+    @Test func aLongAnswerIsWholeForAClientThatHasSaidAll() async throws {
+        let size = 250_000
+        try await self.withLane { _ in
+            Response(status: .ok, body: .init(byteBuffer: ByteBuffer(repeating: 65, count: size)))
+        } _: { gateway, member, _ in
+            let received = try await Self.byLane(gateway) {
+                let connection = try RawConnection(gateway.door, receiveBuffer: 4096)
+                connection.send(Self.request("/api/v1/contacts", member))
+                connection.finishSending()
+                try await Task.sleep(for: .milliseconds(300))
+                return await connection.receive()
+            }
+            #expect(received.isClosed)
+            #expect(received.text.utf8.count { $0 == 65 } >= size)
+        }
+    }
 }

@@ -101,4 +101,9 @@ import Testing
             RouteTable(service: .campaigns).mountOpen(.listContacts) { _, _ in .noContent }
         }
     }
+
+    /// The example of RFC 9110 section 5.6.7.
+    @Test func datesOfAnswersAreWrittenAsTheStandardSays() {
+        #expect(HTTPDate.text(784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
+    }
 }

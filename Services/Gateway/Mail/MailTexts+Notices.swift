@@ -4,6 +4,7 @@ extension MailTexts {
     /// To a member whose address is proved. Titles hold names that members of their own organization chose.
     /// - isLastToday: further notices of the kind stand in the feed alone for a day.
     func notice(_ notice: Notice, in organization: String, to email: String, isLastToday: Bool) -> Mail {
+        let organization = NoticeText.line(organization, limit: 200)
         let parts = [
             "Hello,",
             "\(notice.title) (\(organization)).",

@@ -9,7 +9,7 @@ import Models
 struct NoticeStore: Sendable {
     /// Seconds from an entry's first notice in which others of its key are folded into it, on either side: outboxes may bring them in any order.
     static let foldedFor = 86_400
-    /// Entries of one kind that are mailed in a day to one organization. A provider's outage may break a thousand integrations at once; the
+    /// Entries of one kind and type of subject that are mailed in a day to one organization. A provider's outage may break a thousand integrations at once; the
     /// feed has all of them.
     static let mailedADay: Int64 = 20
 
@@ -103,8 +103,8 @@ struct NoticeStore: Sendable {
         try transaction.first(
             """
             SELECT count(*) FROM notices
-            WHERE organization_id = \(notice.organizationID) AND kind = \(notice.kind.rawValue) AND is_mailed
-                AND first_at > \(notice.timestamp)::timestamptz - INTERVAL '1 day'
+            WHERE organization_id = \(notice.organizationID) AND kind = \(notice.kind.rawValue)
+                AND subject_type = \(notice.subject.type) AND is_mailed AND first_at > \(notice.timestamp)::timestamptz - INTERVAL '1 day'
             """,
             as: Int64.self
         ) ?? 0

@@ -11,6 +11,8 @@ final class CallSlots: Sendable {
         var perOrganization = 24
         /// Of one organization, waiting for its turn.
         var waiting = 256
+        /// For a turn; a client would wait longer than for its answer.
+        var patience = Duration.seconds(Route.usualTimeout)
         /// Calls of routes that wait for a provider, as a connection's test does: of one organization, and of all. They never wait.
         var longPerOrganization = 2
         var longOfAll = 16
@@ -119,6 +121,11 @@ final class CallSlots: Sendable {
     }
 
     private func wait(_ id: UInt64, _ organization: OrganizationID) async throws {
+        let patience = Task {
+            try await Task.sleep(for: self.limits.patience)
+            self.remove(id, organization)?.resume(throwing: Problem(.unavailable, "No place became free in time.", retryAfter: 5))
+        }
+        defer { patience.cancel() }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 // Cancelled before it stood in line: the handler finds nobody.
@@ -131,13 +138,17 @@ final class CallSlots: Sendable {
                 for waiter in next { waiter.resume() }
             }
         } onCancel: {
-            let waiter = self.state.withLock { state -> CheckedContinuation<Void, any Error>? in
-                guard let place = state.lines[organization]?.waiting.firstIndex(where: { $0.id == id }) else { return nil }
-                let waiter = state.lines[organization]?.waiting.remove(at: place)
-                if state.lines[organization]?.waiting.isEmpty == true { state.turns.removeAll { $0 == organization } }
-                return waiter?.continuation
-            }
-            waiter?.resume(throwing: CancellationError())
+            self.remove(id, organization)?.resume(throwing: CancellationError())
+        }
+    }
+
+    /// Out of the line; nil where it does not stand there any more.
+    private func remove(_ id: UInt64, _ organization: OrganizationID) -> CheckedContinuation<Void, any Error>? {
+        self.state.withLock { state in
+            guard let place = state.lines[organization]?.waiting.firstIndex(where: { $0.id == id }) else { return nil }
+            let waiter = state.lines[organization]?.waiting.remove(at: place)
+            if state.lines[organization]?.waiting.isEmpty == true { state.turns.removeAll { $0 == organization } }
+            return waiter?.continuation
         }
     }
 

@@ -33,7 +33,10 @@ enum ForwardedHeaders {
 
     /// What a client gets to see of an answer.
     static func response(_ fields: HTTPFields) -> HTTPFields {
-        self.endToEnd(fields) { self.onlyFromGateway.contains($0) || self.isIdentity($0) }
+        var passed = self.endToEnd(fields) { self.onlyFromGateway.contains($0) || self.isIdentity($0) }
+        // RFC 9112 section 6.3: a length beside a transfer encoding says nothing, and would be believed behind the gateway.
+        if fields.contains(.transferEncoding) { passed[.contentLength] = nil }
+        return passed
     }
 
     /// Without hop-by-hop fields, those that `Connection` names among them, and without those that are taken off.

@@ -15,6 +15,18 @@ struct ConnectionHealth: Sendable {
         }
     }
 
+    /// Of its notices. With new credentials it is another: their refusal is news, not a repeat.
+    private static func key(of id: IntegrationID, in organization: OrganizationID, _ transaction: Transaction) throws -> String {
+        let stored = try transaction.first(
+            """
+            SELECT COALESCE(FLOOR(EXTRACT(EPOCH FROM max(updated_at)))::bigint, 0) FROM credentials
+            WHERE organization_id = \(organization) AND integration_id = \(id)
+            """,
+            as: Int64.self
+        )
+        return "integration:\(id):\(stored ?? 0)"
+    }
+
     static func mark(
         _ id: IntegrationID,
         in organization: OrganizationID,
@@ -53,7 +65,7 @@ struct ConnectionHealth: Sendable {
             about: NoticeSubject("integration", id, marked.name),
             title: "The integration “\(marked.name)” needs attention",
             detail: reason,
-            key: "integration:\(id)",
+            key: try Self.key(of: id, in: organization, transaction),
             for: organization,
             in: transaction
         )
@@ -84,7 +96,7 @@ struct ConnectionHealth: Sendable {
                 about: NoticeSubject("integration", id, recovered.name),
                 title: "The integration “\(recovered.name)” works again",
                 detail: "The provider took its credentials when the connection was tested.",
-                key: "integration:\(id)",
+                key: try Self.key(of: id, in: organization, transaction),
                 for: organization,
                 in: transaction
             )

@@ -105,7 +105,9 @@ package struct ServiceClient: Sendable {
     /// The raw exchange: streams both ways. Used for NDJSON answers and by the gateway's proxy. Answers whatever the peer answered.
     /// Tried again only where surely not sent, and never once a streamed body was begun.
     /// - Throws: ``ServiceCallError``, `CancellationError`.
-    package func send(_ request: OutgoingRequest) async throws -> HTTPClientResponse { try await self.send(request, afterTrying: nil) }
+    package func send(_ request: OutgoingRequest) async throws -> HTTPClientResponse {
+        try await self.send(request, afterTrying: nil, until: Self.deadline(of: request))
+    }
 
     /// As ``send(_:)`` without a task: one is made only where the first try surely reached nobody.
     /// - answered: called once, on any thread; with ``ServiceCallError`` or `CancellationError` where there is no answer. It must be short.
@@ -114,16 +116,19 @@ package struct ServiceClient: Sendable {
         answered: @escaping @Sendable (Result<HTTPClientResponse, any Error>) -> Void
     ) -> ServiceCall {
         let call = ServiceCall()
+        let deadline = Self.deadline(of: request)
         guard case .replica(let index) = self.pool.pick() else {
-            call.runs(Task { answered(await self.result(of: request, afterTrying: nil)) })
+            call.runs(Task { answered(await self.result(of: request, afterTrying: nil, until: deadline)) })
             return call
         }
         let start = ContinuousClock.now
         let settle = { @Sendable (result: Result<HTTPClientResponse, any Error>) in
             self.note(result, of: index, since: start)
             guard case .failure(let error as TransportError) = result else { return answered(result) }
-            guard error.surelyNotSent, request.isRepeatable else { return answered(.failure(self.failure(error))) }
-            call.runs(Task { answered(await self.result(of: request, afterTrying: index)) })
+            guard error.surelyNotSent, request.isRepeatable, ContinuousClock.now + Self.pause(1) < deadline else {
+                return answered(.failure(self.failure(error)))
+            }
+            call.runs(Task { answered(await self.result(of: request, afterTrying: index, until: deadline)) })
         }
         do {
             call.runs(try self.client.start(try self.signed(request, at: self.origins[index].get()), answered: settle))
@@ -133,17 +138,28 @@ package struct ServiceClient: Sendable {
         return call
     }
 
-    private func result(of request: OutgoingRequest, afterTrying index: Int?) async -> Result<HTTPClientResponse, any Error> {
+    private static func deadline(of request: OutgoingRequest) -> ContinuousClock.Instant {
+        .now + (request.timeouts.total ?? request.timeouts.connect * 2)
+    }
+
+    private func result(
+        of request: OutgoingRequest,
+        afterTrying index: Int?,
+        until deadline: ContinuousClock.Instant
+    ) async -> Result<HTTPClientResponse, any Error> {
         do {
-            return .success(try await self.send(request, afterTrying: index))
+            return .success(try await self.send(request, afterTrying: index, until: deadline))
         } catch {
             return .failure(error)
         }
     }
 
-    private func send(_ request: OutgoingRequest, afterTrying index: Int?) async throws -> HTTPClientResponse {
-        let deadline = ContinuousClock.now + (request.timeouts.total ?? request.timeouts.connect * 2)
-        return try await self.retrying(isIdempotent: false, mayRepeat: request.isRepeatable, tried: index, until: deadline) { index in
+    private func send(
+        _ request: OutgoingRequest,
+        afterTrying index: Int?,
+        until deadline: ContinuousClock.Instant
+    ) async throws -> HTTPClientResponse {
+        try await self.retrying(isIdempotent: false, mayRepeat: request.isRepeatable, tried: index, until: deadline) { index in
             try await self.exchange(request, with: index)
         }
     }
@@ -218,6 +234,7 @@ package struct ServiceClient: Sendable {
         _ attempt: (_ index: Int) async throws -> Answer
     ) async throws -> Answer {
         var tried = Set([first].compactMap { $0 })
+        if first != nil { try await Task.sleep(for: Self.pause(1)) }
         for number in (tried.count + 1)... {
             let failure: ServiceCallError
             var pause = Duration.zero
@@ -236,12 +253,16 @@ package struct ServiceClient: Sendable {
                     failure = error
                 }
             }
-            let wait = max(pause, Backoff(base: .milliseconds(50), limit: .seconds(1)).delay(afterFailures: number))
+            let wait = max(pause, Self.pause(number))
             guard number < Self.tries, mayRepeat, failure.mayBeRepeated(isIdempotent: isIdempotent), ContinuousClock.now + wait < deadline
             else { throw failure }
             try await Task.sleep(for: wait)
         }
         throw CancellationError()
+    }
+
+    private static func pause(_ failures: Int) -> Duration {
+        Backoff(base: .milliseconds(50), limit: .seconds(1)).delay(afterFailures: failures)
     }
 
     private func failure(_ error: TransportError) -> ServiceCallError {

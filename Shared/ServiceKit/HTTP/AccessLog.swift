@@ -35,7 +35,7 @@ struct AccessLog: Sendable {
     }
 
     /// Bodies up to this size are handed to the socket in one write with the head, and logged then; wrapping them would cost three writes.
-    private static let atOnce = 64 << 10
+    static let atOnce = 64 << 10
 
     func attach(to response: Response, _ request: Request, _ context: BaseContext, since start: ContinuousClock.Instant) -> Response {
         let status = response.status

@@ -8,9 +8,11 @@ final class RawConnection: Sendable {
     private let descriptor: Int32
 
     /// - source: an address of 127.0.0.0/8.
-    init(_ door: TestDoor, from source: String = "127.0.0.1") throws {
+    /// - receiveBuffer: bytes that the kernel takes before they are read; nil for its own choice.
+    init(_ door: TestDoor, from source: String = "127.0.0.1", receiveBuffer: Int32? = nil) throws {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw TestFailure("no socket: errno \(errno)") }
+        if var size = receiveBuffer { setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size)) }
         self.descriptor = descriptor
         let isBound = Self.with(source, 0) { bind(descriptor, $0, $1) }
         let isConnected = isBound == 0 ? Self.with("127.0.0.1", door.port) { connect(descriptor, $0, $1) } : -1
@@ -36,6 +38,14 @@ final class RawConnection: Sendable {
     @discardableResult
     func send(_ bytes: [UInt8]) -> Bool {
         Glibc.send(self.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) == bytes.count
+    }
+
+    /// The other side has ended the connection, whatever waits to be read.
+    var isCut: Bool {
+        // POLLRDHUP of Linux's poll.h, which is there for GNU sources only.
+        let hungUp: Int16 = 0x2000
+        var state = pollfd(fd: self.descriptor, events: hungUp, revents: 0)
+        return poll(&state, 1, 0) > 0 && state.revents & (hungUp | Int16(POLLHUP | POLLERR)) != 0
     }
 
     /// The other side reads an end; it may still answer.

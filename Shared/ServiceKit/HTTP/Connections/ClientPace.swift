@@ -115,6 +115,21 @@ final class ClientPace: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelWritabilityChanged()
     }
 
+    /// Behind what is written, for as long as the client takes it: an answer that waits in the connection is not lost with it.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        guard mode != .input, context.channel.isActive else { return context.close(mode: mode, promise: promise) }
+        let written = context.eventLoop.makePromise(of: Void.self)
+        let limit = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(self.limits.closing)) {
+            ConnectionEnd.stalledAnswer.count()
+            context.close(mode: .all, promise: nil)
+        }
+        written.futureResult.assumeIsolated().whenComplete { _ in
+            limit.cancel()
+            context.close(mode: mode, promise: promise)
+        }
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: written)
+    }
+
     // MARK: - Time
 
     private func begin(_ context: ChannelHandlerContext) {

@@ -13,6 +13,8 @@ package struct ConnectionLimits: Sendable {
     package var bodyPause = Duration.seconds(10)
     /// For a client that takes nothing of an answer that waits for it.
     package var stalledAnswer = Duration.seconds(30)
+    /// For what is written but not taken yet when the server closes.
+    package var closing = Duration.seconds(10)
     /// Between the last answer and the end of the connection: a client that still sends must be able to read the answer (RFC 9112 section 9.6).
     package var linger = Duration.seconds(1)
     /// Bytes that are thrown away meanwhile.

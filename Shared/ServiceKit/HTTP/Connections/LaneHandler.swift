@@ -16,12 +16,21 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private enum Held {
         case part(NIOAny)
         case event(Any)
+        case error(any Error)
     }
 
     /// The handler as other threads know it.
     private struct Place {
         let handler: LaneHandler
         let context: ChannelHandlerContext
+
+        func collected(_ whole: Result<[UInt8], any Error>, _ answer: LaneAnswer, of number: UInt64) {
+            guard let passage = self.handler.current, passage.number == number else { return }
+            switch whole {
+            case .success(let bytes): self.handler.answer(with: answer, bytes, passage, self.context)
+            case .failure(let error): self.handler.answer(with: error, passage, self.context)
+            }
+        }
     }
 
     private typealias Bound = NIOLoopBound<Place>
@@ -60,8 +69,16 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: - Requests
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let isItsEnd = self.isEndAwaited && self.held.isEmpty
-        if self.current == nil || isItsEnd { self.receive(data, context) } else { self.held.append(.part(data)) }
+        if self.held.isEmpty, self.isEndAwaited || self.isFree(context) {
+            self.receive(data, context)
+        } else {
+            self.held.append(.part(data))
+        }
+    }
+
+    /// Nothing is under way in the lane, and the client takes its answers: one that reads none gets no more of them made.
+    private func isFree(_ context: ChannelHandlerContext) -> Bool {
+        self.current == nil && (self.usual > 0 || context.channel.isWritable)
     }
 
     private func receive(_ data: NIOAny, _ context: ChannelHandlerContext) {
@@ -100,16 +117,29 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if self.current == nil { context.fireUserInboundEventTriggered(event) } else { self.held.append(.event(event)) }
+        let isNext = self.held.isEmpty && self.current == nil
+        if isNext { context.fireUserInboundEventTriggered(event) } else { self.held.append(.event(event)) }
+    }
+
+    /// What cannot be read ends the request that it belongs to, not the one before.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        let isNext = self.held.isEmpty && self.current == nil
+        if isNext { context.fireErrorCaught(error) } else { self.held.append(.error(error)) }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { self.goOn(context) }
+        context.fireChannelWritabilityChanged()
     }
 
     /// What waited behind a request that is answered now.
     private func goOn(_ context: ChannelHandlerContext) {
         guard !self.held.isEmpty else { return }
-        while self.current == nil, !self.held.isEmpty {
+        while !self.held.isEmpty, self.isEndAwaited || self.isFree(context) {
             switch self.held.removeFirst() {
             case .part(let data): self.receive(data, context)
             case .event(let event): context.fireUserInboundEventTriggered(event)
+            case .error(let error): context.fireErrorCaught(error)
             }
         }
         // Whoever got a part waits for the end of a read.
@@ -135,16 +165,22 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func answer(with answer: LaneAnswer, _ passage: LanePassage, _ context: ChannelHandlerContext) {
-        var headers = answer.headers
-        guard let whole = answer.body.takeWhole() else {
+        if let whole = answer.body.takeWhole() { return self.answer(with: answer, whole, passage, context) }
+        guard let bound else { return }
+        // A short body is waited for: a fault in it is still a problem of its own.
+        if let length = answer.headers.first(name: "content-length").flatMap({ Int($0) }), length <= AccessLog.atOnce {
+            passage.stream = Self.collect(answer, length, of: passage.number, bound)
+        } else {
+            var headers = answer.headers
             self.writeHead(answer.status, &headers, passage, context)
             context.flush()
-            if let bound { passage.stream = Self.stream(answer.body, of: passage.number, bound) }
-            return
+            passage.stream = Self.stream(answer.body, of: passage.number, bound)
         }
-        if answer.status != 204, answer.status != 304, !headers.contains(name: "content-length") {
-            headers.add(name: "Content-Length", value: String(whole.count))
-        }
+    }
+
+    private func answer(with answer: LaneAnswer, _ whole: [UInt8], _ passage: LanePassage, _ context: ChannelHandlerContext) {
+        var headers = answer.headers
+        if answer.status != 204, answer.status != 304 { headers.replaceOrAdd(name: "Content-Length", value: String(whole.count)) }
         self.writeHead(answer.status, &headers, passage, context)
         if !whole.isEmpty { self.writeBody(whole, nil, passage, context) }
         self.end(passage, context)
@@ -175,6 +211,8 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func end(_ passage: LanePassage, _ context: ChannelHandlerContext) {
         context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
+        // The flush may have met the connection's end.
+        guard self.current === passage else { return }
         self.leave(passage, isComplete: true)
         self.goOn(context)
     }
@@ -192,7 +230,19 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.leave(current, isComplete: false)
     }
 
-    // MARK: - Long answers
+    // MARK: - Answers that come in pieces
+
+    private static func collect(_ answer: LaneAnswer, _ length: Int, of number: UInt64, _ bound: Bound) -> Task<Void, Never> {
+        Task {
+            let whole: Result<[UInt8], any Error>
+            do {
+                whole = .success(try await answer.body.collect(upTo: length))
+            } catch {
+                whole = .failure(error)
+            }
+            bound.eventLoop.execute { bound.value.collected(whole, answer, of: number) }
+        }
+    }
 
     /// Hands the body on chunk by chunk, as fast as the client takes it.
     private static func stream(_ body: ResponseBodyStream, of number: UInt64, _ bound: Bound) -> Task<Void, Never> {
@@ -218,15 +268,17 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    /// Comes back when more may be written. What the client does not take piles up to the channel's mark: ``ClientPace`` sees that, not a single
+    /// chunk.
     private static func pass(_ chunk: [UInt8], of number: UInt64, _ place: Place) -> EventLoopFuture<Void> {
-        let written = place.context.eventLoop.makePromise(of: Void.self)
-        if let passage = place.handler.current, passage.number == number {
-            place.handler.writeBody(chunk, written, passage, place.context)
-            place.context.flush()
-        } else {
-            written.fail(ChannelError.ioOnClosedChannel)
+        let eventLoop = place.context.eventLoop
+        guard let passage = place.handler.current, passage.number == number else {
+            return eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
         }
-        return written.futureResult
+        let written = eventLoop.makePromise(of: Void.self)
+        place.handler.writeBody(chunk, written, passage, place.context)
+        place.context.flush()
+        return place.context.channel.isWritable ? eventLoop.makeSucceededVoidFuture() : written.futureResult
     }
 }
 
@@ -237,5 +289,6 @@ extension HTTPHeaders {
         self.add(name: "X-Request-Id", value: requestID)
         if !self.contains(name: "x-content-type-options") { self.add(name: "X-Content-Type-Options", value: "nosniff") }
         if !self.contains(name: "cache-control") { self.add(name: "Cache-Control", value: "no-store") }
+        if !self.contains(name: "date") { self.add(name: "Date", value: HTTPDate.now) }
     }
 }
