@@ -9,7 +9,7 @@ struct Gateway: Sendable {
     private let security: SecurityHeaders
     private let cors: CORSPolicy?
     private let guardian: RequestGuard
-    private let accounts: AccountParts
+    let accounts: AccountParts
     private let keys: APIKeyRoutes
     private let audit: AuditRoutes
     private let usage: UsageRoutes
