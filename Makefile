@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup build up run demo limits revocations test attack-timing fuzz docs-check lint format arrows bench ledger fresh-check compose-check clean
 
-SWIFT_BUILD := swift build -debug-info-format none
+# Without what make adds to the environment, which is part of the key under which manifests are cached.
+SWIFT_BUILD := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u SHORT -u N swift build -debug-info-format none
 RELEASE := .build/release
 SOURCES := $(shell find Package.swift Services Shared Tests/Sandbox Tests/LocalStack compose/Launcher -name '*.swift' -o -name '*.sql' -o -name '*.h' -o -name '*.c' 2>/dev/null)
 LAUNCHER := $(RELEASE)/launcher

@@ -7,6 +7,7 @@ import ServiceLifecycle
 struct Gateway: Sendable {
     let cache: CredentialCache
     private let security: SecurityHeaders
+    let tls: TLSKeeper?
     private let cors: CORSPolicy?
     private let guardian: RequestGuard
     let accounts: AccountParts
@@ -44,7 +45,9 @@ struct Gateway: Sendable {
         let (rings, ring) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let limiter = RateLimiter(store: RateLimitStore(database: database), presence: presence, logger: house.logger) { ring.yield() }
         house.metrics.collect(limiter)
-        self.security = SecurityHeaders(publicURL: house.configuration.publicURL)
+        let tls = try configuration.tls.map { try TLSKeeper($0, logger: house.logger) }
+        self.tls = tls
+        self.security = SecurityHeaders(isSecure: tls != nil || house.configuration.publicURL.hasPrefix("https://"))
         self.cors = configuration.cors
         let sessionUses = SessionUses(store: sessionStore, logger: house.logger)
         let authenticator = Authenticator(
@@ -110,11 +113,11 @@ struct Gateway: Sendable {
                 ),
                 ("audit_heads", self.auditHeads),
                 ("sweeper", Sweeper(database: database, logger: house.logger)),
-            ] + self.accounts.workers
+            ] + self.accounts.workers + (tls.map { [("tls", $0)] } ?? [])
     }
 
     func assembly() -> Assembly {
-        Assembly(
+        var assembly = Assembly(
             workers: self.workers.map { Assembly.Worker($0.name, $0.service) },
             closing: {
                 await self.requestLog.flush()
@@ -142,5 +145,7 @@ struct Gateway: Sendable {
             self.problems.mount(on: table)
             table.fallback(self.proxy.handle)
         }
+        if let tls { assembly.layer = { SecureChannel(parts: $0, keeper: tls) } }
+        return assembly
     }
 }

@@ -21,6 +21,8 @@ struct GatewayConfiguration: ServiceConfiguration {
     var usageDays: Int
     /// `MAIL_SMTP_HOST` and what belongs to it.
     var mail: MailSettings
+    /// `GATEWAY_TLS_CERT` and `GATEWAY_TLS_KEY` (none): PEM files of the door's certificate (with its chain) and key; with them it speaks TLS alone.
+    var tls: TLSFiles?
     /// `DOCS_ASSETS` (none): directory of swagger-ui's files; without it `/docs` only leads to the raw document.
     var docsAssets: String?
 
@@ -35,6 +37,7 @@ struct GatewayConfiguration: ServiceConfiguration {
         self.requestLogDays = reader.integer("REQUEST_LOG_DAYS", default: 30, in: 1...3_650)
         self.usageDays = reader.integer("USAGE_DAYS", default: 400, in: 1...3_650)
         self.mail = MailSettings(reader)
+        self.tls = TLSFiles(reader)
         self.docsAssets = reader.optionalString("DOCS_ASSETS")
     }
 }

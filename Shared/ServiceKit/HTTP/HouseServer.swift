@@ -1,5 +1,5 @@
 import Hummingbird
-import HummingbirdCore
+package import HummingbirdCore
 package import Logging
 package import Models
 import NIOCore
@@ -19,6 +19,8 @@ package struct HouseServer: Service {
         /// Neither limit of strangers' connections applies to them, as to trusted proxies: probers on this machine.
         package var localAddresses = ["127.0.0.0/8", "::1"].compactMap { AddressRange($0) }
         package var metricsAccess = MetricsAccess.open
+        /// What lies before HTTP; nil for plain HTTP/1.1.
+        package var layer: (@Sendable (DoorParts) -> any ServerChildChannel)?
 
         package init(host: String, port: Int) {
             self.host = host
@@ -78,7 +80,7 @@ package struct HouseServer: Service {
     private var door: HTTPServerBuilder {
         let settings = self.settings
         return HTTPServerBuilder { responder in
-            DoorChannel(
+            let plain = DoorChannel(
                 inner: HTTP1Channel(
                     responder: responder,
                     configuration: HTTP1Channel.Configuration(
@@ -93,6 +95,13 @@ package struct HouseServer: Service {
                 ),
                 limits: settings.connectionLimits
             )
+            let parts = DoorParts(
+                plain: plain,
+                responder: responder,
+                limits: settings.connectionLimits,
+                idleTimeout: Self.idleTimeout
+            )
+            return settings.layer?(parts) ?? plain
         }
     }
 }
