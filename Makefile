@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup build up run demo limits revocations test attack-timing fuzz docs-check lint format arrows bench ledger fresh-check compose-check clean
 
-SWIFT_BUILD := swift build -debug-info-format none
+# Without what make adds to the environment, which is part of the key under which manifests are cached.
+SWIFT_BUILD := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u SHORT -u N swift build -debug-info-format none
 RELEASE := .build/release
 SOURCES := $(shell find Package.swift Services Shared Tests/Sandbox Tests/LocalStack compose/Launcher -name '*.swift' -o -name '*.sql' -o -name '*.h' -o -name '*.c' 2>/dev/null)
 LAUNCHER := $(RELEASE)/launcher
@@ -46,6 +47,10 @@ revocations: $(LAUNCHER) ## Time from a revocation to the first refusal at anoth
 # One module after the other: many of the tests load both cores and every connection of the cluster, and some measure time.
 TESTS := Models Encryption Database Transport ServiceKit Gateway Integrations Campaigns Webhooks EndToEnd
 
+# The tests as they were built, without `swift test`: that would read every package's manifest anew for each module, whose cluster has a port of
+# its own in the environment.
+TEST_RUN := compose/local/test.sh .build/debug/switchboardPackageTests.xctest --testing-library swift-testing
+
 # What the tests were answered through the public API; held against the API document behind them.
 EXCHANGES := $(CURDIR)/.build/exchanges.ndjson
 
@@ -55,7 +60,7 @@ test: ## Run every test beside a fresh private Postgres
 	@rm -f $(EXCHANGES)
 	@failed=; export RECORD_EXCHANGES=$(EXCHANGES); for module in $(TESTS); do \
 		echo "== $$module"; \
-		compose/local/test.sh swift test --skip-build --filter "^$${module}Tests\." || failed="$$failed $$module"; \
+		$(TEST_RUN) --filter "^$${module}Tests\." || failed="$$failed $$module"; \
 	done; \
 	echo "== API document"; \
 	"$$(Tests/venv.sh Tests/APIDocument/requirements-check.txt)/python" Tests/APIDocument/check.py $(EXCHANGES) || failed="$$failed APIDocument"; \
@@ -64,7 +69,7 @@ test: ## Run every test beside a fresh private Postgres
 attack-timing: ## Sign in to 200 known and 200 unknown accounts; compare the times by rank (about a minute)
 	@compose/local/setup.sh test
 	@$(SWIFT_BUILD) --build-tests
-	@ATTACK_TIMING=1 compose/local/test.sh swift test --skip-build --filter '^GatewayTests\.SignInTimingTests'
+	@ATTACK_TIMING=1 $(TEST_RUN) --filter '^GatewayTests\.SignInTimingTests'
 
 fuzz: ## Attack every operation of the API document with schemathesis (SHORT=1: a few minutes less)
 	@compose/local/setup.sh test

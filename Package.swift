@@ -23,6 +23,17 @@ let configuration: Target.Dependency = .product(name: "Configuration", package: 
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+/// TLS and HTTP/2, which the gateway alone speaks: they bring BoringSSL, which no other process shall link.
+let secureHTTP: [Target.Dependency] = [
+    nioSSL, nioHTTP1,
+    .product(name: "NIOTLS", package: "swift-nio"),
+    .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+    .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras"),
+    .product(name: "NIOHPACK", package: "swift-nio-http2"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+]
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -77,6 +88,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", exact: "1.4.0", traits: []),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-nio-http2", exact: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
@@ -101,7 +115,7 @@ let package = Package(
 
         service(
             "Gateway",
-            [arguments, deque, yams, nioHTTP1],
+            [arguments, deque, yams] + secureHTTP,
             resources: [.embedInCode("APIDocument/Fragments"), .embedInCode("APIDocument/Page")]
         ),
         service("Integrations"),
@@ -139,7 +153,7 @@ let package = Package(
         tests("DatabaseTests", ["Models", "Database", logging]),
         tests("TransportTests", ["Models", "Transport", logging, httpTypes]),
         tests("ServiceKitTests", foundation),
-        tests("GatewayTests", foundation + ["Gateway", "LocalStack", yams]),
+        tests("GatewayTests", foundation + ["Gateway", "LocalStack", yams, nioPosix, nioSSL]),
         tests("IntegrationsTests", foundation + ["Integrations"]),
         tests("CampaignsTests", foundation + ["Campaigns"]),
         tests("WebhooksTests", foundation + ["Webhooks"]),

@@ -7,9 +7,10 @@ import ServiceLifecycle
 struct Gateway: Sendable {
     let cache: CredentialCache
     private let security: SecurityHeaders
+    let tls: TLSKeeper?
     private let cors: CORSPolicy?
     private let guardian: RequestGuard
-    private let accounts: AccountParts
+    let accounts: AccountParts
     private let keys: APIKeyRoutes
     private let audit: AuditRoutes
     private let usage: UsageRoutes
@@ -47,7 +48,9 @@ struct Gateway: Sendable {
         let limitStore = RateLimitStore(database: database, watched: configuration.limits.watched)
         let limiter = RateLimiter(store: limitStore, presence: presence, logger: house.logger) { ring.yield() }
         house.metrics.collect(limiter)
-        self.security = SecurityHeaders(publicURL: house.configuration.publicURL)
+        let tls = try configuration.tls.map { try TLSKeeper($0, logger: house.logger) }
+        self.tls = tls
+        self.security = SecurityHeaders(isSecure: tls != nil || house.configuration.publicURL.hasPrefix("https://"))
         self.cors = configuration.cors
         let sessionUses = SessionUses(store: sessionStore, logger: house.logger)
         let authenticator = Authenticator(
@@ -134,11 +137,11 @@ struct Gateway: Sendable {
                 ("audit_heads", self.auditHeads),
                 ("sweeper", Sweeper(database: database, noticeDays: configuration.noticeDays, logger: house.logger)),
                 ("quota_warnings", quotaTeller.loop()),
-            ] + self.accounts.workers
+            ] + self.accounts.workers + (tls.map { [("tls", $0)] } ?? [])
     }
 
     func assembly() -> Assembly {
-        Assembly(
+        var assembly = Assembly(
             workers: self.workers.map { Assembly.Worker($0.name, $0.service) },
             closing: {
                 await self.requestLog.flush()
@@ -168,5 +171,7 @@ struct Gateway: Sendable {
             table.fallback(self.proxy.handle)
             table.lane(self.lane)
         }
+        if let tls { assembly.layer = { SecureChannel(parts: $0, keeper: tls) } }
+        return assembly
     }
 }

@@ -23,6 +23,8 @@ struct GatewayConfiguration: ServiceConfiguration {
     var noticeDays: Int
     /// `MAIL_SMTP_HOST` and what belongs to it.
     var mail: MailSettings
+    /// `GATEWAY_TLS_CERT` and `GATEWAY_TLS_KEY` (none): PEM files of the door's certificate (with its chain) and key; with them it speaks TLS alone.
+    var tls: TLSFiles?
     /// `DOCS_ASSETS` (none): directory of swagger-ui's files; without it `/docs` only leads to the raw document.
     var docsAssets: String?
 
@@ -38,6 +40,7 @@ struct GatewayConfiguration: ServiceConfiguration {
         self.usageDays = reader.integer("USAGE_DAYS", default: 400, in: 1...3_650)
         self.noticeDays = reader.integer("NOTICE_DAYS", default: 90, in: 1...3_650)
         self.mail = MailSettings(reader)
+        self.tls = TLSFiles(reader)
         self.docsAssets = reader.optionalString("DOCS_ASSETS")
     }
 }

@@ -138,11 +138,13 @@ private struct TestReplica: Sendable {
         self.house = try House(configuration, keyRing: keyRing, database: postgres, logger: TestLog.quiet)
         self.gateway = try Gateway(self.house, own)
         let table = RouteTable(service: .gateway)
-        try self.gateway.assembly().mount(table)
+        let assembly = self.gateway.assembly()
+        try assembly.mount(table)
         let (ports, announce) = AsyncStream<Int>.makeStream()
         self.ports = ports
         var server = HouseServer.Settings(host: "127.0.0.1", port: 0)
         server.trustedProxies = configuration.trustedProxies
+        server.layer = assembly.layer
         settings.server(&server)
         self.server = HouseServer(
             table,

@@ -6,6 +6,7 @@ import ServiceLifecycle
 struct AccountParts: Sendable {
     /// For other parts that have something to tell to members.
     let mails: MailQueue
+    let registration: AccountRoutes
     let workers: [(name: String, service: any Service)]
     private let mountAll: @Sendable (RouteTable) -> Void
 
@@ -56,14 +57,15 @@ struct AccountParts: Sendable {
             budgets: budgets,
             trail: trail
         )
+        let registration = AccountRoutes(
+            database: database,
+            accounts: accounts,
+            organizations: organizations,
+            emails: emails,
+            signIn: signIn
+        )
         let mounted: [any Mountable] = [
-            AccountRoutes(
-                database: database,
-                accounts: accounts,
-                organizations: organizations,
-                emails: emails,
-                signIn: signIn
-            ),
+            registration,
             SessionRoutes(database: database, sessions: sessions, trail: trail),
             emails,
             PasswordRoutes(
@@ -113,6 +115,7 @@ struct AccountParts: Sendable {
             ),
         ]
         self.mails = mails
+        self.registration = registration
         self.workers = [("mail", MailWorker(queue: mails, logger: house.logger)), ("session_uses", sessionUses)]
         self.mountAll = { table in for part in mounted { part.mount(on: table) } }
     }

@@ -33,17 +33,22 @@ struct AccountRoutes: Sendable {
         let visitor = Visitor(request, context)
         let hash = try await self.signIn.newHash(of: password, visitor)
         let new = NewUser(email: email, name: name, passwordHash: hash, isEmailVerified: false)
+        return try .json(try await self.open(new, organizationName, visitor), status: .created)
+    }
+
+    /// A user who owns a new organization, signed in.
+    /// - Throws: ``Problem`` of kind `conflict` where the address is taken.
+    func open(_ new: NewUser, _ organizationName: String, _ visitor: Visitor) async throws -> SignedIn {
         let tokens = try SessionTokens()
-        let signedIn: SignedIn = try await self.database.transaction { transaction in
+        return try await self.database.transaction { transaction in
             guard let user = try self.accounts.create(new, transaction) else {
                 throw Problem(.conflict, "There is an account with this email address.")
             }
             try self.signIn.passwords.remember(ClientNetwork(visitor.address), of: user, transaction)
             let organization = try self.organizations.create(organizationName, owner: user, by: visitor.origin(user), transaction)
-            try self.emails.send(to: user, at: email, transaction)
+            try self.emails.send(to: user, at: new.email, transaction)
             return try self.signIn.open(tokens, for: user, in: organization, visitor, transaction)
         }
-        return try .json(signedIn, status: .created)
     }
 
     private func login(_ request: Request, _ context: BaseContext) async throws -> Response {

@@ -7,10 +7,10 @@ struct SecurityHeaders: Sendable {
     /// The same as plain text.
     let pairs: [(String, String)]
 
-    /// - publicURL: only a door behind TLS may ask browsers to insist on it (RFC 6797 section 7.2).
-    init(publicURL: String) {
+    /// - isSecure: only a door that speaks TLS, or stands behind something that does, may ask browsers to insist on it (RFC 6797 section 7.2).
+    init(isSecure: Bool) {
         var fields: [(HTTPField.Name, String)] = [(.referrerPolicy, "no-referrer"), (.frameOptions, "DENY")]
-        if publicURL.hasPrefix("https://") { fields.append((.strictTransportSecurity, "max-age=31536000")) }
+        if isSecure { fields.append((.strictTransportSecurity, "max-age=31536000")) }
         self.fields = fields
         self.pairs = fields.map { ($0.rawName, $1) }
     }

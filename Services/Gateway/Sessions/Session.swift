@@ -117,8 +117,12 @@ struct Visitor: Sendable {
     }
 
     private init(_ request: Request, address: String?, requestID: String) {
+        self.init(address: address, agent: request.headers[.userAgent].map(Self.cut), requestID: requestID)
+    }
+
+    init(address: String?, agent: String?, requestID: String) {
         self.address = address
-        self.agent = request.headers[.userAgent].map(Self.cut)
+        self.agent = agent
         self.requestID = requestID
     }
 

@@ -1,5 +1,5 @@
 import Hummingbird
-import HummingbirdCore
+package import HummingbirdCore
 package import Logging
 package import Models
 import NIOCore
@@ -19,6 +19,8 @@ package struct HouseServer: Service {
         /// Neither limit of strangers' connections applies to them, as to trusted proxies: probers on this machine.
         package var localAddresses = ["127.0.0.0/8", "::1"].compactMap { AddressRange($0) }
         package var metricsAccess = MetricsAccess.open
+        /// What lies before HTTP; nil for plain HTTP/1.1.
+        package var layer: (@Sendable (DoorParts) -> any ServerChildChannel)?
 
         package init(host: String, port: Int) {
             self.host = host
@@ -80,7 +82,7 @@ package struct HouseServer: Service {
     private var door: HTTPServerBuilder {
         let (settings, lane) = (self.settings, self.lane)
         return HTTPServerBuilder { responder in
-            DoorChannel(
+            let plain = DoorChannel(
                 inner: HTTP1Channel(
                     responder: responder,
                     // Without an idle limit of its own: ClientPace keeps it, which sees the requests of both ways.
@@ -96,6 +98,7 @@ package struct HouseServer: Service {
                 limits: settings.connectionLimits,
                 lane: lane
             )
+            return settings.layer?(DoorParts(plain: plain, responder: responder, limits: settings.connectionLimits)) ?? plain
         }
     }
 }

@@ -1,5 +1,5 @@
 /// `X-Request-Id` and W3C `traceparent`: taken from the request where they are well formed, made otherwise.
-enum RequestIdentifiers {
+package enum RequestIdentifiers {
     static let longest = 128
 
     static func isRequestID(_ text: String) -> Bool {
@@ -14,7 +14,7 @@ enum RequestIdentifiers {
             }
     }
 
-    static func requestID(given: String?) -> String {
+    package static func requestID(given: String?) -> String {
         if let given, self.isRequestID(given) { return given }
         return EventID.make("req")
     }

@@ -1,5 +1,6 @@
 package import Database
 package import Encryption
+package import HummingbirdCore
 package import Logging
 package import Models
 package import ServiceLifecycle
@@ -81,6 +82,8 @@ package struct Assembly: Sendable {
     package var readiness: [ReadinessCheck]
     /// Runs once HTTP and all workers have stopped, while the database is still there: what was gathered until the last request is written.
     package var closing: @Sendable () async -> Void
+    /// What lies before HTTP on the connections of this process; nil for plain HTTP/1.1.
+    package var layer: (@Sendable (DoorParts) -> any ServerChildChannel)?
 
     package init(
         workers: [Worker] = [],

@@ -91,6 +91,7 @@ struct HouseProcess {
         // The other processes are reached by the house alone.
         settings.connectionsPerAddress = configuration.service == .gateway ? configuration.connectionsPerAddress : 0
         settings.metricsAccess = MetricsAccess(configuration)
+        settings.layer = self.assembly.layer
         let readiness = [
             ReadinessCheck("database") { await database.ping() },
             ReadinessCheck("schema") { gate.isOpen },

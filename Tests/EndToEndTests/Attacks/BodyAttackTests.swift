@@ -17,7 +17,7 @@ extension EndToEnd {
             "role": "owner", "organization_id": 1, "tier": "premium", "id": 1, "created_by": 1, "password_hash": "x", "user_id": 1,
         ]
 
-        private struct Operation {
+        private struct Operation: Sendable {
             var route: Route
             var bodies: [JSONValue]
             /// Fields that the document knows.
@@ -29,41 +29,58 @@ extension EndToEnd {
                 let cast = try await RoleCast.assemble(door)
                 let owner = try #require(cast.actors.first { $0.role == .owner })
                 let before = try await self.fingerprint(cast.other.organization)
-                var count = 0
-                for operation in try await self.operations(door, cast) {
-                    let path = try await self.path(of: operation.route, cast, owner)
-                    for body in operation.bodies {
-                        for place in JSONPlace.strings(in: body) {
-                            for text in Self.strings {
-                                let attack = place.replacing(in: body, with: .string(text))
-                                let start = ContinuousClock.now
-                                let answer = try await self.send(door.signed(owner.token), operation.route, path, attack, count)
-                                let what = "\(operation.route.name) \(place.pointer) = \(text)"
-                                #expect(answer.status < 500, "\(what): \(answer.status) \(answer.body.text.prefix(200))")
-                                #expect(ContinuousClock.now - start < .seconds(15), "\(what) slept")
-                                count += 1
-                            }
-                        }
-                    }
+                let attacks = try await self.bodyAttacks(door, cast, owner) + self.queryAttacks(cast, owner)
+                _ = try await inParallel(Array(attacks.enumerated())) { number, attack in
+                    let start = ContinuousClock.now
+                    let answer = try await self.send(door.signed(owner.token), attack.route, attack.target, attack.body, number)
+                    #expect(answer.status < 500, "\(attack.what): \(answer.status) \(answer.body.text.prefix(200))")
+                    #expect(ContinuousClock.now - start < .seconds(15), "\(attack.what) slept")
                 }
-                // Queries and paths take strings, too.
-                for route in RouteCatalogue.all where route.method == .get && route.template.hasPrefix("/api/") {
-                    let path = try await self.path(of: route, cast, owner)
-                    for text in Self.strings {
-                        let escaped = text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
-                        let queries = ["cursor", "limit", "provider", "status", "action", "from", "granularity", "search", "q", "email"]
-                        let query = queries.map { "\($0)=\(escaped)" }.joined(separator: "&")
-                        for target in ["\(path)?\(query)", "\(path)?cursor=\(escaped)", route.template.replacing("{id}", with: escaped)] {
-                            let answer = try await self.send(door.signed(owner.token), route, target, nil, count)
-                            #expect(answer.status < 500, "GET \(target): \(answer.status)")
-                            count += 1
-                        }
-                    }
-                }
-                print("\(count) bodies, queries and paths with SQL in them")
-                #expect(count > 500)
+                print("\(attacks.count) bodies, queries and paths with SQL in them")
+                #expect(attacks.count > 500)
                 #expect(try await self.fingerprint(cast.other.organization) == before)
             }
+        }
+
+        private struct Attack: Sendable {
+            var route: Route
+            var target: String
+            var body: JSONValue?
+            var what: String
+        }
+
+        private func bodyAttacks(_ door: PublicAPI, _ cast: RoleCast, _ owner: RoleCast.Actor) async throws -> [Attack] {
+            var attacks: [Attack] = []
+            for operation in try await self.operations(door, cast) {
+                let path = try await self.path(of: operation.route, cast, owner)
+                for body in operation.bodies {
+                    for place in JSONPlace.strings(in: body) {
+                        for text in Self.strings {
+                            let attack = place.replacing(in: body, with: .string(text))
+                            let what = "\(operation.route.name) \(place.pointer) = \(text)"
+                            attacks.append(Attack(route: operation.route, target: path, body: attack, what: what))
+                        }
+                    }
+                }
+            }
+            return attacks
+        }
+
+        /// Queries and paths take strings, too.
+        private func queryAttacks(_ cast: RoleCast, _ owner: RoleCast.Actor) async throws -> [Attack] {
+            var attacks: [Attack] = []
+            for route in RouteCatalogue.all where route.method == .get && route.template.hasPrefix("/api/") {
+                let path = try await self.path(of: route, cast, owner)
+                for text in Self.strings {
+                    let escaped = text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+                    let queries = ["cursor", "limit", "provider", "status", "action", "from", "granularity", "search", "q", "email"]
+                    let query = queries.map { "\($0)=\(escaped)" }.joined(separator: "&")
+                    for target in ["\(path)?\(query)", "\(path)?cursor=\(escaped)", route.template.replacing("{id}", with: escaped)] {
+                        attacks.append(Attack(route: route, target: target, body: nil, what: "GET \(target)"))
+                    }
+                }
+            }
+            return attacks
         }
 
         @Test func fieldsThatTheHouseSetsAreRefusedByName() async throws {

@@ -60,8 +60,8 @@ final class RawConnection: Sendable {
         var statuses: [Int] { self.text.matches(of: #/HTTP/1\.1 (\d{3}) /#).compactMap { Int($0.1) } }
     }
 
-    /// Everything until the other side closes, or until so much time has passed.
-    func receive(within limit: Duration = .seconds(10)) async -> Received {
+    /// Everything until the other side closes, until so many answers have begun, or until so much time has passed.
+    func receive(_ answers: Int = .max, within limit: Duration = .seconds(10)) async -> Received {
         let deadline = ContinuousClock.now + limit
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
@@ -69,6 +69,8 @@ final class RawConnection: Sendable {
             let count = recv(self.descriptor, &chunk, chunk.count, Int32(MSG_DONTWAIT))
             if count > 0 {
                 bytes += chunk[..<count]
+                let received = Received(text: String(decoding: bytes, as: UTF8.self), isClosed: false)
+                if answers < .max, received.statuses.count >= answers { return received }
             } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
                 return Received(text: String(decoding: bytes, as: UTF8.self), isClosed: true)
             } else {

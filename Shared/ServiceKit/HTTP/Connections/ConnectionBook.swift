@@ -59,8 +59,12 @@ final class ConnectionBook: Sendable {
 }
 
 /// Why a connection was ended by the server, for `/metrics`.
-enum ConnectionEnd: String {
+package enum ConnectionEnd: String {
     case full, silent, idle, slowHead = "slow_head", slowBody = "slow_body", stalledAnswer = "stalled_answer", malformed
+    /// TLS was not agreed on in time.
+    case slowHandshake = "slow_handshake"
+    /// HTTP/2: more resets, control frames or faults than a client has a use for.
+    case flood
 
-    func count() { Counter(label: "http_connections_cut", dimensions: [("reason", self.rawValue)]).increment() }
+    package func count() { Counter(label: "http_connections_cut", dimensions: [("reason", self.rawValue)]).increment() }
 }

@@ -2,7 +2,7 @@ import NIOHTTP1
 
 /// Where a request ends and what becomes of its connection, read from its head. Two servers that read one head differently can be made to see
 /// different requests (request smuggling): whatever leaves a choice is refused.
-struct RequestFraming: Equatable {
+package struct RequestFraming: Equatable {
     /// The connection ends behind the answer.
     var closes = false
     /// nil without `Content-Length`.
@@ -60,10 +60,12 @@ struct RequestFraming: Equatable {
         return Int(digits)
     }
 
+    package static let hostFault = Fault.host.rawValue
+
     private static let hostCharacters = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%!$&'()*+;=:[]".utf8)
 
     /// RFC 3986 `host [":" port]`, by its characters: no list, no path, no user.
-    private static func isHost(_ text: String) -> Bool {
+    package static func isHost(_ text: String) -> Bool {
         let host = self.trimmed(text[...])
         return host.utf8.count <= 255 && host.utf8.allSatisfy(self.hostCharacters.contains)
     }
