@@ -45,7 +45,8 @@ package struct DoorChannel: ServerChildChannel {
             let pipeline = channel.pipeline.syncOperations
             let pace = ClientPace(limits)
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
-            try pipeline.addHandler(pace, position: .before(decoder))
+            // In front of the encoder too: bytes pass it both ways.
+            try pipeline.addHandler(pace, position: .before(pipeline.handler(type: HTTPResponseEncoder.self)))
             let door = DoorHandler(pace: pace, limits: limits)
             try pipeline.addHandler(door, position: .after(decoder))
             if let lane { try pipeline.addHandler(LaneHandler(lane, channel), position: .after(door)) }
