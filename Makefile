@@ -38,7 +38,7 @@ demo: $(LAUNCHER) ## Run the demo job again in a new workspace, in the running s
 ledger: $(LAUNCHER) ## Kill, freeze and crash in the middle of campaigns; count what is lost and doubled (N=20 runs)
 	@exec $(LAUNCHER) ledger --runs $(N)
 
-limits: $(LAUNCHER) ## Hammer three gateways for 30 s and kill one; count what was admitted against the limits
+limits: $(LAUNCHER) ## Hammer three gateways for 30 s and kill one; count what was admitted; then stop Postgres
 	@exec $(LAUNCHER) limits
 
 revocations: $(LAUNCHER) ## Time from a revocation to the first refusal at another gateway, 200 times (root: also with dropped packets)

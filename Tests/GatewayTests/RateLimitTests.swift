@@ -1,5 +1,6 @@
 import Database
 import HTTPTypes
+import LocalStack
 import Models
 import ServiceKit
 import TestSupport
@@ -186,6 +187,34 @@ import Testing
                 }
             }
         }
+    }
+
+    @Test func withoutPostgresADryRunRefusesNobody() async throws {
+        var configuration = DatabaseConfiguration(
+            url: Secret("postgres://nobody@127.0.0.1:1/none"),
+            schema: "gateway",
+            applicationName: "test"
+        )
+        configuration.waitLimit = .milliseconds(50)
+        let limiter = RateLimiter(store: RateLimitStore(database: Postgres(configuration, logger: TestLog.quiet)), logger: TestLog.quiet)
+        let key = LimitSubject.key(OrganizationID(1), APIKeyID(1))
+        let watched = LimitPolicy.allCases.map { Limit(subject: key, policy: $0, units: 1, isEnforced: false) }
+        let member = Limit(subject: .member(OrganizationID(1), UserID(1)), policy: .member, units: 2)
+        for number in 0..<4 {
+            #expect(try await limiter.take(1, from: watched + [member]).isAdmitted == (number < 2), "\(number)")
+        }
+    }
+
+    @Test func theRunWithoutPostgresExpectsWhatEachPolicySays() {
+        for policy in LimitPolicy.allCases {
+            let says: AwayRun.Says =
+                switch policy.failing {
+                case .closed: .closed
+                case .local: .local
+                }
+            #expect(AwayRun.says[policy.rawValue] == says, "\(policy)")
+        }
+        #expect(AwayRun.says.count == LimitPolicy.allCases.count)
     }
 
     @Test func withoutItsDatabaseTheGatewayFailsClosed() async throws {

@@ -167,9 +167,14 @@ package actor Stack {
     package func process(_ service: ServiceName) -> ChildProcess? { self.services[service] }
 
     /// One more process of a service, on a port of its own. Who asks for it stops it.
-    package func launchReplica(of service: ServiceName, number: Int) async throws -> (process: ChildProcess, url: String) {
+    /// - adding: variables that this one has beside, or instead of, those of the others.
+    package func launchReplica(
+        of service: ServiceName,
+        number: Int,
+        adding: [String: String] = [:]
+    ) async throws -> (process: ChildProcess, url: String) {
         let port = FreePort.take()
-        var environment = self.environments[service] ?? [:]
+        var environment = (self.environments[service] ?? [:]).merging(adding) { $1 }
         environment["\(service.rawValue.uppercased())_PORT"] = String(port)
         let name = "\(service.rawValue)-\(number)"
         let process = try ChildProcess(

@@ -2,7 +2,8 @@ import ArgumentParser
 import Foundation
 import LocalStack
 
-/// Three gateways, sixteen keys, sixty-four clients, thirty seconds, one gateway killed: what was admitted, and what the headers said.
+/// Three gateways, sixteen keys, sixty-four clients, thirty seconds, one gateway killed: what was admitted, and what the headers said. Then what each
+/// policy does without Postgres.
 struct LimitsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "limits", abstract: "Count what three gateways admit against the limits.")
     @OptionGroup var options: StackOptions
@@ -16,8 +17,22 @@ struct LimitsCommand: AsyncParsableCommand {
             let run = LimitRun(stack: stack)
             Screen.say("\(run.clients) clients, \(run.keys) keys, \(run.replicas) gateways, \(run.seconds) s; one is killed in the middle")
             let (log, whole) = try await run.run()
-            return Self.report(log, whole, run)
+            let isWithin = Self.report(log, whole, run)
+            Screen.say("\nPostgres is stopped")
+            let (findings, recovery) = try await AwayRun(stack: stack).run()
+            return Self.report(findings, recovery) && isWithin
         }
+    }
+
+    private static func report(_ findings: [AwayRun.Finding], _ recovery: Double) -> Bool {
+        var table = TextTable(["policy", "says", "situation", "asked with", "answered", "as it says"])
+        for finding in findings {
+            let answered = finding.answered.sorted { $0.key < $1.key }.map { "\($0.value) x \($0.key)" }.joined(separator: ", ")
+            let says = AwayRun.says[finding.policy]?.rawValue ?? "-"
+            table.add([finding.policy, says, finding.situation, finding.asked, answered, finding.isAsSaid ? "yes" : "NO"])
+        }
+        Screen.say("\n\(table)\n\nboth gateways served the key again \(Self.decimal(recovery)) s after the start of Postgres")
+        return findings.allSatisfy(\.isAsSaid)
     }
 
     /// Units that replicas may hold at one moment: a hundredth of the limit each, and what their waiting requests asked for.

@@ -182,6 +182,8 @@ final class RateLimiter: Sendable {
         // What was granted is good in its window, whether more can be had or not.
         if state.buckets[limit.counter]?.holds(cost, at: now) == true { return .success(.enough) }
         switch limit.policy.failing {
+        // Who is only watched is refused by nothing.
+        case .closed where !limit.isEnforced: return .success(judgement)
         case .closed: return .failure(Problem(.unavailable, "The gateway cannot reach its database.", retryAfter: 1))
         case .local:
             let seconds = Int64(Date().timeIntervalSince1970)
