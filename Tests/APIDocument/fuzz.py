@@ -124,6 +124,15 @@ def scopes_up_to(document, role):
     return sorted({o["x-scope"] for o in operations if o.get("x-scope") and o["x-role"] in allowed})
 
 
+# What CPython 3.11 says now and then of a parser that several threads use: no answer of the gateway is meant.
+TOOL_FAULT = "SystemError: AST constructor recursion depth mismatch"
+
+
+def run_tool(command, place, environment, path):
+    with open(path, "w") as log:
+        return subprocess.run(command, cwd=place, env=environment, stdout=log, stderr=log).returncode
+
+
 def attack(tools, stack, name, token, way, excluded, options, known):
     # A configuration of its own: the file is read where schemathesis runs, and holds no credential when the run is over.
     place = RUN / f"config-{name}"
@@ -140,8 +149,10 @@ def attack(tools, stack, name, token, way, excluded, options, known):
         if operation in known:
             command += ["--exclude-operation-id", operation]
     start = time.monotonic()
-    with open(RUN / f"{name}.log", "w") as log:
-        code = subprocess.run(command, cwd=place, env=environment, stdout=log, stderr=log).returncode
+    code = run_tool(command, place, environment, RUN / f"{name}.log")
+    if code and TOOL_FAULT in (RUN / f"{name}.log").read_text():
+        print(f"{name}: once more, the interpreter failed under the tool", flush=True)
+        code = run_tool(command, place, environment, RUN / f"{name}.log")
     print(f"{name}: {'clean' if code == 0 else 'FAULTS'} in {time.monotonic() - start:.0f} s", flush=True)
     if code:
         print((RUN / f"{name}.log").read_text()[-12_000:], flush=True)
