@@ -26,7 +26,12 @@ struct HTTP2Connection: Sendable {
             try pipeline.addHandler(FrameGuard(parts, places))
             let streams = try pipeline.configureAsyncHTTP2Pipeline(
                 mode: .server,
-                connectionManagerConfiguration: .init(maxIdleTime: TimeAmount(parts.limits.idle), maxAge: nil, maxGraceTime: nil, keepalive: nil),
+                connectionManagerConfiguration: .init(
+                    maxIdleTime: TimeAmount(parts.limits.idle),
+                    maxAge: nil,
+                    maxGraceTime: nil,
+                    keepalive: nil
+                ),
                 http2HandlerConfiguration: Self.configuration
             ) { stream in
                 stream.eventLoop.makeCompletedFuture {
