@@ -217,4 +217,26 @@ import Transport
             #expect(actions == ["campaign.created", "campaign.send"])
         }
     }
+
+    @Test func anUpdateTellsWhatItChanged() async throws {
+        try await withAPI { api, harness in
+            let id = try await self.make(api)
+            let path = "/api/v1/campaigns/\(id)"
+            #expect(try await api.call(.patch, path, ["subject": "New", "html": "<p>x</p>", "reply_to": "r@x.example"]).status == 200)
+            #expect(try await api.call(.patch, path, ["subject": "New"]).status == 200)
+            #expect(try await api.call(.post, "\(path)/schedule", ["scheduled_at": "2100-01-01T00:00:00Z"]).status == 200)
+            let told = try await harness.database.read(
+                "SELECT body->'details' FROM outbox WHERE body->>'action' <> 'campaign.created' ORDER BY id",
+                as: JSONValue.self
+            )
+            #expect(told.count == 2, "an update that changes nothing is no entry")
+            let digest = Hex.encode(try SHA256.digest(Array("<p>x</p>".utf8)))
+            #expect(told.first?["before"] == ["subject": "Hi {{first_name|there}}", "html": nil, "reply_to": nil])
+            #expect(
+                told.first?["after"] == ["subject": "New", "html": ["bytes": 8, "sha256": .string(digest)], "reply_to": "r@x.example"]
+            )
+            #expect(told.last?["before"] == ["status": "draft", "scheduled_at": nil])
+            #expect(told.last?["after"] == ["status": "scheduled", "scheduled_at": "2100-01-01T00:00:00.000Z"])
+        }
+    }
 }

@@ -32,7 +32,8 @@ struct CampaignRoutes: Sendable {
         return try await self.idempotency.perform(request, context, body: body.bytes) { transaction in
             try sender.check(content.channel)
             let campaign = try self.campaigns.insert(content, in: context.organizationID, transaction)
-            try self.audit("created", campaign, context, transaction)
+            let details: JSONValue = ["name": .string(campaign.content.name), "status": .string(campaign.status.rawValue)]
+            try self.audit("created", campaign, details, context, transaction)
             return try .json(CampaignResponse(campaign), status: 201)
         }
     }
@@ -62,7 +63,10 @@ struct CampaignRoutes: Sendable {
             let content = try CampaignContent(reading: body.value, over: before.content)
             try sender?.check(content.channel)
             let campaign = try self.campaigns.update(id, to: content, in: context.organizationID, transaction)
-            try self.audit("updated", campaign, context, transaction)
+            let change = AuditedChange(from: try before.content.audited(), to: try campaign.content.audited())
+            if !change.isEmpty {
+                try self.audit("updated", campaign, change.details(named: campaign.content.name), context, transaction)
+            }
             return campaign
         }
         return try .json(CampaignResponse(campaign))
@@ -124,19 +128,20 @@ struct CampaignRoutes: Sendable {
         _ context: CallerContext,
         _ transaction: Transaction
     ) throws -> Campaign {
-        let campaign = try self.campaigns.move(id, action, scheduledAt: scheduledAt, in: context.organizationID, transaction)
-        try self.audit(action.rawValue, campaign, context, transaction)
+        let (before, campaign) = try self.campaigns.move(id, action, scheduledAt: scheduledAt, in: context.organizationID, transaction)
+        let change = AuditedChange(from: before.auditedProgress, to: campaign.auditedProgress)
+        try self.audit(action.rawValue, campaign, change.details(named: campaign.content.name), context, transaction)
         try transaction.notify(campaign.status == .sending ? self.wakes.dispatch.channel : self.wakes.prepare.channel)
         return campaign
     }
 
-    private func audit(_ what: String, _ campaign: Campaign, _ context: CallerContext, _ transaction: Transaction) throws {
-        try self.outbox.audit(
-            "campaign.\(what)",
-            target: "campaign:\(campaign.id)",
-            details: ["name": .string(campaign.content.name), "status": .string(campaign.status.rawValue)],
-            by: context,
-            in: transaction
-        )
+    private func audit(
+        _ what: String,
+        _ campaign: Campaign,
+        _ details: JSONValue,
+        _ context: CallerContext,
+        _ transaction: Transaction
+    ) throws {
+        try self.outbox.audit("campaign.\(what)", target: "campaign:\(campaign.id)", details: details, by: context, in: transaction)
     }
 }
