@@ -153,6 +153,30 @@ import Transport
         }
     }
 
+    @Test func anotherBodyUnderTheKeyOfASendIsRefused() async throws {
+        try await withAPI { api, _ in
+            let id = try await self.make(api)
+            #expect(try await api.call(.post, "/api/v1/campaigns/\(id)/send", [:], key: "send-1").status == 202)
+            let other = try await api.call(.post, "/api/v1/campaigns/\(id)/send", ["note": "other"], key: "send-1")
+            #expect(other.status == 422)
+            #expect(other.body["type"]?.stringValue?.hasSuffix("idempotency-key-reused") == true)
+        }
+    }
+
+    @Test func aRepeatedScheduleIsAnsweredFromTheFirstWhenItsTimeHasPassed() async throws {
+        try await withAPI { api, _ in
+            let path = "/api/v1/campaigns/\(try await self.make(api))/schedule"
+            let soon = Date().addingTimeInterval(1)
+            let body: JSONValue = ["scheduled_at": .string(Timestamp.format(soon))]
+            let first = try await api.call(.post, path, body, key: "schedule-1")
+            #expect(first.status == 200)
+            while Date() <= soon { try await Task.sleep(for: .milliseconds(50)) }
+            let again = try await api.call(.post, path, body, key: "schedule-1")
+            #expect(again.status == 200)
+            #expect(again.body == first.body)
+        }
+    }
+
     @Test func aCampaignIsScheduledPausedResumedAndCancelled() async throws {
         try await withAPI { api, _ in
             let id = try await self.make(api)
