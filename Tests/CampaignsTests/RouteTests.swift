@@ -153,6 +153,30 @@ import Transport
         }
     }
 
+    @Test func anotherBodyUnderTheKeyOfASendIsRefused() async throws {
+        try await withAPI { api, _ in
+            let id = try await self.make(api)
+            #expect(try await api.call(.post, "/api/v1/campaigns/\(id)/send", [:], key: "send-1").status == 202)
+            let other = try await api.call(.post, "/api/v1/campaigns/\(id)/send", ["note": "other"], key: "send-1")
+            #expect(other.status == 422)
+            #expect(other.body["type"]?.stringValue?.hasSuffix("idempotency-key-reused") == true)
+        }
+    }
+
+    @Test func aRepeatedScheduleIsAnsweredFromTheFirstWhenItsTimeHasPassed() async throws {
+        try await withAPI { api, _ in
+            let path = "/api/v1/campaigns/\(try await self.make(api))/schedule"
+            let soon = Date().addingTimeInterval(1)
+            let body: JSONValue = ["scheduled_at": .string(Timestamp.format(soon))]
+            let first = try await api.call(.post, path, body, key: "schedule-1")
+            #expect(first.status == 200)
+            while Date() <= soon { try await Task.sleep(for: .milliseconds(50)) }
+            let again = try await api.call(.post, path, body, key: "schedule-1")
+            #expect(again.status == 200)
+            #expect(again.body == first.body)
+        }
+    }
+
     @Test func aCampaignIsScheduledPausedResumedAndCancelled() async throws {
         try await withAPI { api, _ in
             let id = try await self.make(api)
@@ -215,6 +239,28 @@ import Transport
                 as: String.self
             )
             #expect(actions == ["campaign.created", "campaign.send"])
+        }
+    }
+
+    @Test func anUpdateTellsWhatItChanged() async throws {
+        try await withAPI { api, harness in
+            let id = try await self.make(api)
+            let path = "/api/v1/campaigns/\(id)"
+            #expect(try await api.call(.patch, path, ["subject": "New", "html": "<p>x</p>", "reply_to": "r@x.example"]).status == 200)
+            #expect(try await api.call(.patch, path, ["subject": "New"]).status == 200)
+            #expect(try await api.call(.post, "\(path)/schedule", ["scheduled_at": "2100-01-01T00:00:00Z"]).status == 200)
+            let told = try await harness.database.read(
+                "SELECT body->'details' FROM outbox WHERE body->>'action' <> 'campaign.created' ORDER BY id",
+                as: JSONValue.self
+            )
+            #expect(told.count == 2, "an update that changes nothing is no entry")
+            let digest = Hex.encode(try SHA256.digest(Array("<p>x</p>".utf8)))
+            #expect(told.first?["before"] == ["subject": "Hi {{first_name|there}}", "html": nil, "reply_to": nil])
+            #expect(
+                told.first?["after"] == ["subject": "New", "html": ["bytes": 8, "sha256": .string(digest)], "reply_to": "r@x.example"]
+            )
+            #expect(told.last?["before"] == ["status": "draft", "scheduled_at": nil])
+            #expect(told.last?["after"] == ["status": "scheduled", "scheduled_at": "2100-01-01T00:00:00.000Z"])
         }
     }
 }

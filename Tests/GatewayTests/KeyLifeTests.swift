@@ -97,6 +97,21 @@ import Testing
         }
     }
 
+    @Test func aRepeatedCreateIsAnsweredFromTheFirstWhenTheKeyHasExpired() async throws {
+        try await withGateway { gateway in
+            let member = try await gateway.register()
+            let end = Date().addingTimeInterval(1)
+            let headers = member.bearer + [("Idempotency-Key", "k-1")]
+            let body: JSONValue = ["name": "brief", "scopes": ["organization:read"], "expires_at": .string(Timestamp.format(end))]
+            let first = try await gateway.door.send("POST", "/api/v1/api/keys", headers: headers, body: body)
+            #expect(first.status == 201)
+            while Date() <= end { try await Task.sleep(for: .milliseconds(50)) }
+            let again = try await gateway.door.send("POST", "/api/v1/api/keys", headers: headers, body: body)
+            #expect(again.status == 201)
+            #expect(again.body == first.body)
+        }
+    }
+
     // MARK: - Changes
 
     @Test func changesApplyAtOnceAndAreAudited() async throws {

@@ -42,7 +42,8 @@ import Testing
             let stranger = try await gateway.register("eve@example.com")
             #expect(try await self.send(gateway, "PATCH", "/members/\(stranger.user)", ada, ["role": "viewer"]).status == 404)
             #expect(try await self.send(gateway, "DELETE", "/members/\(stranger.user)", ada).status == 404)
-            #expect(try await gateway.audited(ada.organization).contains("member.role_changed"))
+            let told = try await gateway.details(of: "member.role_changed", in: ada.organization)
+            #expect(told == [["before": ["role": "admin"], "after": ["role": "viewer"]]])
         }
     }
 
@@ -178,6 +179,11 @@ import Testing
             #expect(try await gateway.door.send("PATCH", "/api/v1/organization", headers: bob.bearer, body: body).status == 403)
             let renamed = try await gateway.door.send("PATCH", "/api/v1/organization", headers: ada.bearer, body: body)
             #expect(renamed.status == 200)
+            #expect(try await gateway.door.send("PATCH", "/api/v1/organization", headers: ada.bearer, body: body).status == 200)
+            let told = try await gateway.details(of: "organization.renamed", in: ada.organization)
+            #expect(told.map { $0["after"] } == [["name": "New name"]], "the same name again is no entry")
+            let old = try #require(told.first?["before"]?["name"]?.stringValue)
+            #expect(!old.isEmpty && old != "New name")
             #expect(try await gateway.get("/auth/me", bob).json["organization"]?["name"] == "New name")
             let smuggled: JSONValue = ["name": "x", "tier": "premium"]
             #expect(try await gateway.door.send("PATCH", "/api/v1/organization", headers: ada.bearer, body: smuggled).status == 422)

@@ -161,4 +161,12 @@ extension TestGateway {
             as: String.self
         )
     }
+
+    /// What the entries of an action tell, oldest first.
+    func details(of action: String, in organization: OrganizationID) async throws -> [JSONValue] {
+        try await self.database.runtime.read(
+            "SELECT details FROM audit_logs WHERE organization_id = \(organization) AND action = \(action) ORDER BY position",
+            as: JSONValue.self
+        )
+    }
 }

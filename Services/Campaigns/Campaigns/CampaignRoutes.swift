@@ -32,7 +32,8 @@ struct CampaignRoutes: Sendable {
         return try await self.idempotency.perform(request, context, body: body.bytes) { transaction in
             try sender.check(content.channel)
             let campaign = try self.campaigns.insert(content, in: context.organizationID, transaction)
-            try self.audit("created", campaign, context, transaction)
+            let details: JSONValue = ["name": .string(campaign.content.name), "status": .string(campaign.status.rawValue)]
+            try self.audit("created", campaign, details, context, transaction)
             return try .json(CampaignResponse(campaign), status: 201)
         }
     }
@@ -62,7 +63,10 @@ struct CampaignRoutes: Sendable {
             let content = try CampaignContent(reading: body.value, over: before.content)
             try sender?.check(content.channel)
             let campaign = try self.campaigns.update(id, to: content, in: context.organizationID, transaction)
-            try self.audit("updated", campaign, context, transaction)
+            let change = AuditedChange(from: try before.content.audited(), to: try campaign.content.audited())
+            if !change.isEmpty {
+                try self.audit("updated", campaign, change.details(named: campaign.content.name), context, transaction)
+            }
             return campaign
         }
         return try .json(CampaignResponse(campaign))
@@ -80,31 +84,39 @@ struct CampaignRoutes: Sendable {
     private func schedule(_ request: Request, _ context: CallerContext) async throws -> Response {
         let id: CampaignID = try context.id()
         let body = try await request.jsonBody()
-        var reader = FieldReader(body.value)
+        return try await self.perform(.schedule, id, request, context, body: body.bytes) { try Self.futureTime(in: body.value) }
+    }
+
+    private static func futureTime(in body: JSONValue) throws -> Date {
+        var reader = FieldReader(body)
         let time = reader.date("scheduled_at")
         if time <= Date(), reader.faults.isEmpty { reader.fault("scheduled_at", "must lie in the future; to start now, use send") }
         try reader.finish()
-        return try await self.perform(.schedule, id, scheduledAt: time, request, context, body: body.bytes)
+        return time
     }
 
+    /// A body means nothing here, but an Idempotency-Key stands for the one that it came with.
     private func send(_ request: Request, _ context: CallerContext) async throws -> Response {
-        try await self.perform(.send, try context.id(), request, context, body: [])
+        let body = Array(try await request.collect(upTo: RequestLimits.body).readableBytesView)
+        return try await self.perform(.send, try context.id(), request, context, body: body) { nil }
     }
 
+    /// - time: read where the effect happens, so that a repeat gets its first answer also when that time has passed.
     private func perform(
         _ action: CampaignAction,
         _ id: CampaignID,
-        scheduledAt: Date? = nil,
         _ request: Request,
         _ context: CallerContext,
-        body: [UInt8]
+        body: [UInt8],
+        time: @escaping @Sendable () throws -> Date?
     ) async throws -> Response {
         let content = try await self.campaigns.find(id, in: context.organizationID)?.content
         var sender: SenderCheck.Finding?
         if let content { sender = await self.senders.look(content.integrationID, in: context.organizationID) }
         return try await self.idempotency.perform(request, context, body: body) { [sender] transaction in
+            let time = try time()
             if let content { try sender?.check(content.channel) }
-            let campaign = try self.moved(action, id, scheduledAt: scheduledAt, context, transaction)
+            let campaign = try self.moved(action, id, scheduledAt: time, context, transaction)
             return try .json(CampaignResponse(campaign), status: action == .send ? 202 : 200)
         }
     }
@@ -124,19 +136,20 @@ struct CampaignRoutes: Sendable {
         _ context: CallerContext,
         _ transaction: Transaction
     ) throws -> Campaign {
-        let campaign = try self.campaigns.move(id, action, scheduledAt: scheduledAt, in: context.organizationID, transaction)
-        try self.audit(action.rawValue, campaign, context, transaction)
+        let (before, campaign) = try self.campaigns.move(id, action, scheduledAt: scheduledAt, in: context.organizationID, transaction)
+        let change = AuditedChange(from: before.auditedProgress, to: campaign.auditedProgress)
+        try self.audit(action.rawValue, campaign, change.details(named: campaign.content.name), context, transaction)
         try transaction.notify(campaign.status == .sending ? self.wakes.dispatch.channel : self.wakes.prepare.channel)
         return campaign
     }
 
-    private func audit(_ what: String, _ campaign: Campaign, _ context: CallerContext, _ transaction: Transaction) throws {
-        try self.outbox.audit(
-            "campaign.\(what)",
-            target: "campaign:\(campaign.id)",
-            details: ["name": .string(campaign.content.name), "status": .string(campaign.status.rawValue)],
-            by: context,
-            in: transaction
-        )
+    private func audit(
+        _ what: String,
+        _ campaign: Campaign,
+        _ details: JSONValue,
+        _ context: CallerContext,
+        _ transaction: Transaction
+    ) throws {
+        try self.outbox.audit("campaign.\(what)", target: "campaign:\(campaign.id)", details: details, by: context, in: transaction)
     }
 }

@@ -82,14 +82,14 @@ struct CampaignStore: Sendable {
         try transaction.write("DELETE FROM campaigns WHERE organization_id = \(organization) AND id = \(id)")
     }
 
-    /// Makes a legal move; `scheduledAt` belongs to ``CampaignAction/schedule``.
+    /// Makes a legal move; `scheduledAt` belongs to ``CampaignAction/schedule``. Answers the campaign as it was and as it is.
     func move(
         _ id: CampaignID,
         _ action: CampaignAction,
         scheduledAt: Date? = nil,
         in organization: OrganizationID,
         _ transaction: Transaction
-    ) throws -> Campaign {
+    ) throws -> (before: Campaign, after: Campaign) {
         let campaign = try self.lock(id, for: action, in: organization, transaction)
         guard let status = campaign.status.after(action, isExpanded: campaign.isExpanded) else { throw campaign.status.refusal(of: action) }
         let moved: Campaign? = try transaction.first(
@@ -101,7 +101,7 @@ struct CampaignStore: Sendable {
             WHERE organization_id = \(organization) AND id = \(id) RETURNING \(raw: Campaign.columns)
             """
         )
-        return try Self.existing(moved)
+        return (campaign, try Self.existing(moved))
     }
 
     private static func existing(_ campaign: Campaign?) throws -> Campaign {

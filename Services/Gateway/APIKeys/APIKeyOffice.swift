@@ -44,9 +44,9 @@ struct APIKeyOffice: Sendable {
         try self.checkBounds(settings, of: current, by: context, transaction)
         guard let key = try self.keys.update(id, to: settings, in: organization, transaction) else { throw Problem.notFound }
         let changes = settings.changes(from: current.settings)
-        if changes.before != changes.after {
+        if !changes.isEmpty {
             try Revocation.announce(.key(organization, id), in: transaction)
-            try self.record("key.updated", id, ["before": changes.before, "after": changes.after], context, transaction)
+            try self.record("key.updated", id, changes.details, context, transaction)
         }
         return key
     }

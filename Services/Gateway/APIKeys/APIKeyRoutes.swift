@@ -27,8 +27,9 @@ struct APIKeyRoutes: Sendable {
 
     private func create(_ request: Request, _ context: CallerContext) async throws -> Response {
         let body = try await request.jsonBody()
-        let new = try APIKeySettings(body.value, maker: context.principal, now: Date())
         return try await self.idempotency.perform(request, context, body: body.bytes) { transaction in
+            // Judged here and not before: a repeat gets its first answer also when the asked end has passed.
+            let new = try APIKeySettings(body.value, maker: context.principal, now: Date())
             let material = try APIKeyMaterial(self.format)
             let key = try self.office.make(new, material, by: context, transaction)
             return try .json(APIKeyResponse(stored: key, key: material.key), status: 201)

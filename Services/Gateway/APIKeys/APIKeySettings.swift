@@ -150,9 +150,5 @@ struct APIKeySettings: Sendable, Equatable {
     }
 
     /// The fields that differ, as they were and as they are.
-    func changes(from before: APIKeySettings) -> (before: JSONValue, after: JSONValue) {
-        let (old, new) = (before.json, self.json)
-        let changed = new.keys.filter { old[$0] != new[$0] }
-        return (.object(old.filter { changed.contains($0.key) }), .object(new.filter { changed.contains($0.key) }))
-    }
+    func changes(from before: APIKeySettings) -> AuditedChange { AuditedChange(from: before.json, to: self.json) }
 }

@@ -38,8 +38,8 @@ struct MemberRoutes: Sendable {
             // Who is no owner any more leaves no doors open behind them.
             if member.role == .owner { try self.invitations.revokeAll(by: id, in: organization, transaction) }
             try Revocation.announce(.member(organization, id), in: transaction)
-            let details: JSONValue = ["from": .string(member.role.rawValue), "to": .string(role.rawValue)]
-            let change = AuditChange(action: "member.role_changed", target: "user:\(id)", details: details)
+            let difference = AuditedChange(from: ["role": .string(member.role.rawValue)], to: ["role": .string(role.rawValue)])
+            let change = AuditChange(action: "member.role_changed", target: "user:\(id)", details: difference.details)
             try self.audit.record(change, by: origin, in: organization, transaction)
             member.role = role
             return member

@@ -66,13 +66,13 @@ struct OrganizationRoutes: Sendable {
         let origin = AuditOrigin(context)
         let renamed = try await self.database.transaction { transaction in
             guard let renamed = try self.organizations.rename(organization, to: name, transaction) else { throw Problem.notFound }
-            let change = AuditChange(
-                action: "organization.renamed",
-                target: "organization:\(organization)",
-                details: ["name": .string(name)]
-            )
-            try self.audit.record(change, by: origin, in: organization, transaction)
-            return renamed
+            let difference = AuditedChange(from: ["name": .string(renamed.before)], to: ["name": .string(name)])
+            if !difference.isEmpty {
+                let details = difference.details(named: name)
+                let change = AuditChange(action: "organization.renamed", target: "organization:\(organization)", details: details)
+                try self.audit.record(change, by: origin, in: organization, transaction)
+            }
+            return renamed.organization
         }
         return try .json(renamed)
     }

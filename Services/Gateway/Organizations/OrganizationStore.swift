@@ -14,6 +14,17 @@ extension Belonging: RowDecodable {
     }
 }
 
+/// An organization with its new name, and the name before.
+struct Renaming: RowDecodable {
+    var organization: OrganizationSummary
+    var before: String
+
+    init(row: Row) throws {
+        self.organization = OrganizationSummary(id: try row.get("id"), name: try row.get("name"), tier: try row.get("tier"))
+        self.before = try row.get("old_name")
+    }
+}
+
 struct OrganizationStore: Sendable {
     let database: Postgres
     let audit: AuditStore
@@ -39,14 +50,17 @@ struct OrganizationStore: Sendable {
         )
     }
 
-    func rename(_ organization: OrganizationID, to name: String, _ transaction: Transaction) throws -> OrganizationSummary? {
+    /// - Returns: nil where there is no such organization.
+    func rename(_ organization: OrganizationID, to name: String, _ transaction: Transaction) throws -> Renaming? {
         try transaction.first(
             """
-            UPDATE organizations SET name = \(name) WHERE id = \(organization)
-            RETURNING id, name, tier, 'owner' AS role
+            UPDATE organizations SET name = \(name)
+            FROM (SELECT id, name FROM organizations WHERE id = \(organization) FOR NO KEY UPDATE) AS old
+            WHERE organizations.id = old.id
+            RETURNING organizations.id, organizations.name, organizations.tier, old.name AS old_name
             """,
-            as: Belonging.self
-        )?.organization
+            as: Renaming.self
+        )
     }
 
     /// Held by whatever changes who belongs to an organization and as what: rules about all of its members are judged on what stands still.

@@ -63,16 +63,6 @@ struct IntegrationChange: Sendable {
         self.status = status ?? nil
         self.syncInterval = interval.map(Int.init)
     }
-
-    /// Names of what changes, for the audit entry; no values, for some are secret.
-    var changedFields: [String] {
-        var names: [String] = []
-        if self.name != nil { names.append("name") }
-        if self.status != nil { names.append("status") }
-        if self.syncInterval != nil { names.append("sync_interval") }
-        if self.draft != nil { names.append("config") }
-        return names
-    }
 }
 
 enum SyncInterval {

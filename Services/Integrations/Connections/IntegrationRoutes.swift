@@ -71,16 +71,9 @@ struct IntegrationRoutes: Sendable {
             let change = try IntegrationChange(body.value, to: stored, definition)
             let updated = try self.integrations.update(stored, change, transaction)
             try self.follow(change, from: stored, to: updated, transaction)
-            try self.outbox.audit(
-                "integration.updated",
-                target: "integration:\(id)",
-                details: [
-                    "fields": .array(change.changedFields.map(JSONValue.string)),
-                    "status": ["before": .string(stored.status.rawValue), "after": .string(updated.status.rawValue)],
-                ],
-                by: context,
-                in: transaction
-            )
+            if let details = IntegrationAudit(from: stored, to: updated, change.draft).details {
+                try self.outbox.audit("integration.updated", target: "integration:\(id)", details: details, by: context, in: transaction)
+            }
             return IntegrationView(updated, definition)
         }
         return try .json(view)

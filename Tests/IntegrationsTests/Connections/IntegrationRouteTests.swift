@@ -94,6 +94,35 @@ import Testing
         }
     }
 
+    @Test func anUpdateTellsWhatItChangedAndNoSecret() async throws {
+        try await withIntegrations { stack in
+            let smtp: JSONValue = [
+                "provider": "smtp", "name": "Mail",
+                "config": ["host": "mail.example", "port": 25, "security": "starttls", "username": "u", "password": "first-very-secret"],
+            ]
+            let id = try await stack.connect(smtp)
+            let path = "/api/v1/integrations/\(id)"
+            let moved: JSONValue = ["host": "mx.example", "port": 26, "password": "second-very-secret"]
+            #expect(try await stack.call(.patch, path, ["name": "Post", "status": "paused", "config": moved]).status == 200)
+            #expect(try await stack.call(.patch, path, ["name": "Post", "config": ["port": 26]]).status == 200)
+            #expect(try await stack.call(.patch, path, ["config": ["username": nil, "password": nil]]).status == 200)
+            let told = try await stack.outbox("integration.updated").map { $0["details"] ?? .null }
+            #expect(told.count == 2, "an update that changes nothing is no entry")
+            #expect(
+                told.first == [
+                    "name": "Post", "credentials": ["password": "changed"],
+                    "before": ["name": "Mail", "status": "enabled", "config": ["host": "mail.example", "port": 25]],
+                    "after": ["name": "Post", "status": "paused", "config": ["host": "mx.example", "port": 26]],
+                ]
+            )
+            let last: JSONValue = [
+                "name": "Post", "credentials": ["password": "removed"], "before": ["config": ["username": "u"]], "after": ["config": [:]],
+            ]
+            #expect(told.last == last)
+            #expect(!told.map(\.text).joined().contains("very-secret"))
+        }
+    }
+
     @Test func newCredentialsClearAttentionAndForgetTheCursor() async throws {
         try await withIntegrations { stack in
             let id = try await stack.connect(Self.hubSpot)
