@@ -135,6 +135,15 @@ import Transport
         }
     }
 
+    /// One fault of a replica, met by many calls at once, is not many faults in a row.
+    @Test func aBurstLeavesAReplicaOutForTheShortestWhile() throws {
+        let pool = ReplicaPool(1, backoff: Backoff(base: .seconds(10), limit: .seconds(1000)))
+        let now = ContinuousClock.now
+        for _ in 0..<50 { _ = pool.pick(now: now) }
+        for _ in 0..<50 { pool.finish(0, .notConnected, now: now) }
+        guard case .replica = pool.pick(now: now + .seconds(20)) else { return #expect(Bool(false), "still left out") }
+    }
+
     @Test func replicaIsEjectedProbedAndTakenBack() throws {
         let pool = ReplicaPool(2, backoff: Backoff(base: .seconds(10), limit: .seconds(10)))
         let now = ContinuousClock.now

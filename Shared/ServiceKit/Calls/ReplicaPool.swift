@@ -67,6 +67,8 @@ final class ReplicaPool: Sendable {
                 replicas[index].outUntil = nil
                 replicas[index].isProbed = false
             case .notConnected:
+                // Calls that were under way when it was left out tell nothing new.
+                guard replicas[index].outUntil == nil || wasProbed else { return }
                 replicas[index].failures += 1
                 replicas[index].isProbed = false
                 let beyond = replicas[index].failures - Self.tolerated + 1

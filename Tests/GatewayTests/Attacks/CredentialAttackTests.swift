@@ -36,13 +36,13 @@ import Testing
     @Test func guessesEndIn429AtTheirAddress() async throws {
         try await withGateway(.init(variables: ["ADDRESS_RATE_LIMIT": "12", "TRUSTED_PROXIES": "127.0.0.1"])) { gateway in
             var statuses: [Int] = []
-            for _ in 0..<16 {
+            // The window may end in between: then there are at most twelve more.
+            while statuses.count < 25, statuses.last != 429 {
                 let headers = [("X-API-Key", try TokenFormat.testKey.make().reveal()), ("X-Forwarded-For", "203.0.113.5")]
                 statuses.append(try await gateway.door.send("GET", "/api/v1/contacts", headers: headers).status)
             }
-            // The window may end in between: then there are at most twelve more.
             #expect(statuses.prefix(12).allSatisfy { $0 == 401 })
-            #expect(statuses.contains(429))
+            #expect(statuses.last == 429)
             let neighbour = [("X-API-Key", try TokenFormat.testKey.make().reveal()), ("X-Forwarded-For", "203.0.113.6")]
             #expect(try await gateway.door.send("GET", "/api/v1/contacts", headers: neighbour).status == 401)
         }
