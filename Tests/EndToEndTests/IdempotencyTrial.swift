@@ -29,7 +29,7 @@ struct IdempotencyTrial {
     private var random = Seeded(state: 20)
     private var requests: [KeyedRequest] = []
     /// By what was killed.
-    private(set) var tally: [String: Tally] = [:]
+    private(set) var tally: [ServiceName: Tally] = [:]
 
     init(_ stack: Stack, _ member: PublicAPI, name: String, mailer: Int64) {
         self.stack = stack
@@ -84,7 +84,7 @@ struct IdempotencyTrial {
     // MARK: - Killing anywhere
 
     /// Sends requests of every kind that passes the targets so that one kill finds them at points that walk over their whole duration.
-    mutating func sweep(_ targets: [ServiceName], _ durations: [Creation: Duration], _ title: String) async throws {
+    mutating func sweep(_ targets: [ServiceName], _ durations: [Creation: Duration]) async throws {
         try await Self.waitUntilOpen(self.member)
         let creations = Creation.allCases.filter { targets.contains(.gateway) || targets.contains($0.owner) }
         var planned: [(request: KeyedRequest, lead: Duration)] = []
@@ -97,8 +97,8 @@ struct IdempotencyTrial {
         }
         let answers = try await self.killed(targets, beneath: planned)
         let finals = try await self.settled(planned.map(\.request), first: answers)
-        let target = String(title.prefix { $0 != " " })
         for (index, plan) in planned.enumerated() {
+            let target = targets.contains(.gateway) ? ServiceName.gateway : plan.request.creation.owner
             switch (answers[index], finals[index].isReplay) {
             case (.some, _): self.tally[target, default: Tally()].answered += 1
             case (nil, true): self.tally[target, default: Tally()].done += 1
