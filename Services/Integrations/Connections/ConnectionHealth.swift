@@ -19,7 +19,7 @@ struct ConnectionHealth: Sendable {
     private static func key(of id: IntegrationID, in organization: OrganizationID, _ transaction: Transaction) throws -> String {
         let stored = try transaction.first(
             """
-            SELECT COALESCE(FLOOR(EXTRACT(EPOCH FROM max(updated_at)))::bigint, 0) FROM credentials
+            SELECT COALESCE((EXTRACT(EPOCH FROM max(updated_at)) * 1000000)::bigint, 0) FROM credentials
             WHERE organization_id = \(organization) AND integration_id = \(id)
             """,
             as: Int64.self

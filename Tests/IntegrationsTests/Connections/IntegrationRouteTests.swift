@@ -131,12 +131,16 @@ import Testing
             #expect(try await stack.outbox("integration_failed").count == 1)
             let notices = try await stack.notices()
             #expect(notices.map { $0["kind"] } == ["integration_failed"])
-            #expect(notices.first?["detail"] == "refused" && notices.first?["key"]?.stringValue == "integration:\(id)")
+            #expect(notices.first?["detail"] == "refused")
+            #expect(notices.first?["key"]?.stringValue?.hasPrefix("integration:\(id):") == true)
             #expect(notices.first?["subject"]?["id"]?.stringValue == String(id.rawValue))
             let changed = try await stack.call(.patch, "/api/v1/integrations/\(id)", ["config": ["access_token": "pat-other-one"]])
             #expect(changed.json["status"] == "enabled")
             let connection = try await stack.assembly.integrations.connection(id, in: TestStack.organization)
             #expect(connection?.secrets["access_token"]?.reveal() == "pat-other-one")
+            // Their refusal is news, not a repeat of the one before.
+            try await stack.assembly.health.needsAttention(id, in: TestStack.organization, because: "refused, too")
+            #expect(Set(try await stack.notices().map { $0["key"]?.stringValue }).count == 2)
         }
     }
 
