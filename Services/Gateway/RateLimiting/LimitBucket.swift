@@ -141,11 +141,18 @@ struct LimitBucket: Sendable {
         return now >= window.until || self.left == 0 && (self.lastTaken ?? self.heardAt).map { now - $0 > .seconds(60) } ?? true
     }
 
+    /// Other replicas that are taken to be about, where what they were granted lately is not known.
+    private static let assumedOthers = 2.0
+
     /// What may be said of the rest. Never more than is truly left over all replicas: units that this one still holds are counted only where
-    /// nobody can have taken others since (`isExact`).
-    func remaining(of units: Int64, isExact: Bool) -> Int64 {
+    /// nobody can have taken others since (`isExact`); else what others were granted since is taken off, as if they asked as fast as this one.
+    func remaining(of units: Int64, isExact: Bool, at now: Instant) -> Int64 {
         if self.isLocal { return max(0, self.left) }
-        return max(0, min(units, units - self.used + (isExact ? self.left : 0)))
+        let known = units - self.used
+        if isExact { return max(0, min(units, known + self.left)) }
+        let age = self.heardAt.map { max(0, (now - $0) / .seconds(1)) } ?? 0
+        let elsewhere = Int64(min(self.demand * age * Self.assumedOthers, 1e15).rounded())
+        return max(0, min(units, known - elsewhere))
     }
 }
 

@@ -240,7 +240,7 @@ final class RateLimiter: Sendable {
         guard let window = bucket.window, let heardAt = bucket.heardAt else { return nil }
         return Standing(
             limit: limit,
-            remaining: bucket.remaining(of: limit.units, isExact: isAlone || heardAt >= arrival),
+            remaining: bucket.remaining(of: limit.units, isExact: isAlone || heardAt >= arrival, at: now),
             resetAfter: max(1, Int64(((window.endsBy - now) / .seconds(1)).rounded(.up))),
             resetAt: window.start + limit.policy.windowSeconds
         )
