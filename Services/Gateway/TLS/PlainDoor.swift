@@ -8,7 +8,6 @@ import ServiceKit
 final class PlainDoor: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
 
     private var isRefused = false
 
@@ -21,22 +20,9 @@ final class PlainDoor: ChannelInboundHandler, RemovableChannelHandler {
         guard !self.isRefused else { return }
         if case .head(let head) = self.unwrapInboundIn(data), !Self.takes(head.uri) {
             self.isRefused = true
-            return self.refuse(context)
+            context.writeLast(Problem(.badRequest, "This door speaks TLS: use https."), promise: nil)
+            return context.flush()
         }
         context.fireChannelRead(data)
-    }
-
-    private func refuse(_ context: ChannelHandlerContext) {
-        let requestID = RequestIdentifiers.requestID(given: nil)
-        let problem = Problem(.badRequest, "This door speaks TLS: use https.")
-        let body = context.channel.allocator.buffer(bytes: problem.json(requestID: requestID).serialized())
-        let headers: HTTPHeaders = [
-            "Content-Type": Problem.mediaType, "Content-Length": String(body.readableBytes), "Connection": "close",
-            "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Request-Id": requestID,
-        ]
-        let head = HTTPResponseHead(version: .http1_1, status: .badRequest, headers: headers)
-        context.write(self.wrapOutboundOut(.head(head)), promise: nil)
-        context.write(self.wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
-        context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
     }
 }

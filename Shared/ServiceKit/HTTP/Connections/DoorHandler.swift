@@ -156,7 +156,7 @@ final class DoorHandler: ChannelDuplexHandler, RemovableChannelHandler {
         let written = context.eventLoop.makePromise(of: Void.self)
         if case .closing(let fault?) = self.mode {
             if let data { context.write(data, promise: promise) }
-            self.write(fault, context, written)
+            context.writeLast(Problem(.badRequest, fault.rawValue), promise: written)
         } else if let data {
             if let promise { written.futureResult.cascade(to: promise) }
             context.write(data, promise: written)
@@ -179,18 +179,5 @@ final class DoorHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.timer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limit)) {
             if context.channel.isWritable { context.close(promise: nil) } else { self.wait(for: limit, context) }
         }
-    }
-
-    private func write(_ fault: RequestFraming.Fault, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>) {
-        let requestID = RequestIdentifiers.requestID(given: nil)
-        let body = context.channel.allocator.buffer(bytes: Problem(.badRequest, fault.rawValue).json(requestID: requestID).serialized())
-        let headers: HTTPHeaders = [
-            "Content-Type": Problem.mediaType, "Content-Length": String(body.readableBytes), "Connection": "close",
-            "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Request-Id": requestID,
-        ]
-        let head = HTTPResponseHead(version: .http1_1, status: .badRequest, headers: headers)
-        context.write(self.wrapOutboundOut(.head(head)), promise: nil)
-        context.write(self.wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
-        context.write(self.wrapOutboundOut(.end(nil)), promise: promise)
     }
 }
