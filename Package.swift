@@ -109,6 +109,7 @@ let package = Package(
             [
                 "Models", "Encryption", "Database", "Transport",
                 hummingbird, lifecycle, signals, logging, metrics, coreMetrics, configuration, httpTypes, nioCore, nioHTTP1,
+                nioPosix,
             ],
             resources: [.embedInCode("Migrations")]
         ),

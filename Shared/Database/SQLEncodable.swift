@@ -15,7 +15,8 @@ package protocol SQLArrayElement: Sendable {
 }
 
 extension SQLEncodable {
-    package static func sqlText(ofArray array: [Self]) -> String { ArrayText.encode(array.lazy.map(\.sqlText)) }
+    // A key path would be made anew with each call: closures here.
+    package static func sqlText(ofArray array: [Self]) -> String { ArrayText.encode(array.lazy.map { $0.sqlText }) }
 }
 
 extension Optional: SQLArrayElement where Wrapped: SQLEncodable {

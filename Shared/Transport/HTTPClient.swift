@@ -81,17 +81,6 @@ package final class HTTPClient: Sendable {
         return self.response(head, of: transfer)
     }
 
-    /// As ``send(_:)`` for callers that have no task to wait in. `answered` is called once, on the loop's thread: it must be short and never wait.
-    /// - Throws: ``TransportError`` (`invalidRequest`); `answered` is not called then.
-    package func start(
-        _ request: HTTPClientRequest,
-        answered: @escaping @Sendable (Result<HTTPClientResponse, any Error>) -> Void
-    ) throws -> HTTPCall {
-        let transfer = HTTPTransfer(try CheckedRequest(request), guardRules: self.configuration.guardRules)
-        self.submit(transfer) { result in answered(result.map { self.response($0, of: transfer) }) }
-        return HTTPCall { _ = self.loop.submit(.abort(transfer, .cancelled)) }
-    }
-
     private func submit(_ transfer: HTTPTransfer, _ answer: @escaping HTTPTransfer.Answer) {
         let loop = self.loop
         transfer.upload?.start { _ = loop.submit(.resumeSending(transfer)) }
@@ -113,14 +102,6 @@ package final class HTTPClient: Sendable {
         }
         self.logger.debug("HTTP client stopped", metadata: ["client": "\(self.configuration.name)"])
     }
-}
-
-/// A transfer that was started.
-package struct HTTPCall: Sendable {
-    let abort: @Sendable () -> Void
-
-    /// Aborts it; the caller is told with `CancellationError` where it was not told before. Idempotent.
-    package func cancel() { self.abort() }
 }
 
 /// What a client is doing at one moment.

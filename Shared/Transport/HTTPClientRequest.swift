@@ -3,7 +3,11 @@ package import HTTPTypes
 /// Where requests go, read once from a URL.
 package struct HTTPOrigin: Sendable, Hashable {
     let scheme: String
-    let authority: String
+    /// Host, and port if one was given, as in the URL.
+    package let authority: String
+    /// An address or a name, without brackets.
+    package let host: String
+    package let port: Int
 
     /// - Throws: ``TransportError`` (`invalidRequest`) for what is no http or https URL, or has a path of its own.
     package init(_ url: String) throws {
@@ -15,7 +19,12 @@ package struct HTTPOrigin: Sendable, Hashable {
     init(_ parts: URLParts) {
         self.scheme = parts.isEncrypted ? "https" : "http"
         self.authority = parts.authority
+        self.port = Int(parts.port)
+        let isBracketed = parts.authority.hasPrefix("[")
+        self.host = String(isBracketed ? parts.authority.dropFirst().prefix { $0 != "]" } : parts.authority.prefix { $0 != ":" })
     }
+
+    package var isEncrypted: Bool { self.scheme == "https" }
 }
 
 package struct HTTPClientRequest: Sendable {

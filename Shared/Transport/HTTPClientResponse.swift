@@ -43,9 +43,6 @@ package struct ResponseBodyStream: AsyncSequence, Sendable {
         }
         return collected
     }
-
-    /// The whole body where it has come already, as a small one has with its head; else nil, and nothing was taken.
-    package func takeWhole() -> [UInt8]? { self.lease.received.takeWhole() }
 }
 
 /// Held by the stream and its iterators alone: when the last of them goes, nobody will read on, and the transfer is aborted.

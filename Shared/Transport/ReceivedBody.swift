@@ -70,17 +70,6 @@ final class ReceivedBody: Sendable {
         try self.state.withLock { state in try Self.take(&state) }
     }
 
-    /// nil unless all of it is there.
-    func takeWhole() -> [UInt8]? {
-        self.state.withLock { state in
-            guard case .success = state.end else { return nil }
-            guard var whole = state.chunks.popFirst() else { return [] }
-            while let chunk = state.chunks.popFirst() { whole += chunk }
-            state.bytes = 0
-            return whole
-        }
-    }
-
     func wait(_ continuation: UnsafeContinuation<Step, any Error>) {
         let step: Result<Step, any Error>? = self.state.withLock { state in
             do {

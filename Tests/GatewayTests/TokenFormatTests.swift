@@ -11,9 +11,9 @@ import Testing
     }
 
     @Test func checksumHasSixDigitsWhateverItsValue() {
-        #expect(Base62.encode(0, width: 6) == "000000")
-        #expect(Base62.encode(61, width: 6) == "00000z")
-        #expect(Base62.encode(.max, width: 6) == "4gfFC3")
+        #expect(Base62.encode(0, width: 6) == Array("000000".utf8))
+        #expect(Base62.encode(61, width: 6) == Array("00000z".utf8))
+        #expect(Base62.encode(.max, width: 6) == Array("4gfFC3".utf8))
     }
 
     @Test(arguments: TokenFormat.allCases) func whatIsMadeIsKnownAgain(_ kind: TokenFormat) throws {

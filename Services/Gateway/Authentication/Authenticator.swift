@@ -1,6 +1,7 @@
 import Database
 import HTTPTypes
 import Models
+import NIOHTTP1
 
 /// Finds out who asks.
 struct Authenticator: Sendable {
@@ -24,8 +25,8 @@ struct Authenticator: Sendable {
     }
 
     /// As ``identify(_:)`` where the answer is known without asking; nil everywhere else, also for what would be refused. The use is not noted.
-    func remembered(_ fields: HTTPFields) -> KnownCredential? {
-        guard case .token(let text)? = try? Credential.read(fields), TokenFormat.kind(of: text)?.authenticates == true,
+    func remembered(_ headers: HTTPHeaders) -> KnownCredential? {
+        guard case .token(let text)? = try? Credential.read(headers), TokenFormat.kind(of: text)?.authenticates == true,
             let digest = try? TokenDigest(text)
         else { return nil }
         return self.cache.find(digest)

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Models
+import NIOHTTP1
 
 /// What a request shows to be let in.
 enum Credential: Sendable, Equatable {
@@ -12,8 +13,15 @@ enum Credential: Sendable, Equatable {
     /// Reads `Authorization: Bearer …` or `X-API-Key`.
     /// - Throws: ``ambiguous`` where there are several, since two parsers might choose differently; ``refused`` for another scheme.
     static func read(_ fields: HTTPFields) throws(Problem) -> Credential {
-        let authorizations = fields[values: .authorization]
-        let keys = fields[values: .apiKey]
+        try self.read(authorizations: fields[values: .authorization], keys: fields[values: .apiKey])
+    }
+
+    /// As ``read(_:)-(HTTPFields)``.
+    static func read(_ headers: HTTPHeaders) throws(Problem) -> Credential {
+        try self.read(authorizations: headers["authorization"], keys: headers["x-api-key"])
+    }
+
+    private static func read(authorizations: [String], keys: [String]) throws(Problem) -> Credential {
         guard authorizations.count + keys.count <= 1 else { throw self.ambiguous }
         if let key = keys.first { return .token(key) }
         guard let authorization = authorizations.first else { return .none }

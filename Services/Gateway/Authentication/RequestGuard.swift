@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import Models
+import NIOHTTP1
 import ServiceKit
 
 /// Authenticates a request and takes its cost from its limits. Own routes and proxied ones pass the same guard.
@@ -19,7 +20,7 @@ struct RequestGuard: Sendable {
         }
         context.note(principal: known.principal)
         try known.admits(address: context.clientAddress)
-        self.noteKey(of: known, address: context.clientAddress, request.headers)
+        self.noteKey(of: known, address: context.clientAddress, agent: request.headers[.userAgent])
         try await self.charge(route.cost, known.limits, context)
         return known.principal
     }
@@ -29,23 +30,23 @@ struct RequestGuard: Sendable {
     /// - mayGoOn: asked last before units are taken.
     /// - Returns: who asks, and what the limits have to say.
     func admitAtOnce(
-        _ fields: HTTPFields,
+        _ headers: HTTPHeaders,
         from address: String?,
         _ route: Route,
         mayGoOn: (Principal) -> Bool
     ) -> (principal: Principal, headers: [(HTTPField.Name, String)])? {
-        guard let known = self.authenticator.remembered(fields), (try? known.admits(address: address)) != nil,
+        guard let known = self.authenticator.remembered(headers), (try? known.admits(address: address)) != nil,
             (try? route.authorize(known.principal)) != nil, mayGoOn(known.principal),
             let verdict = self.limiter.takeAtOnce(route.cost, from: known.limits)
         else { return nil }
         self.authenticator.noteUse(of: known)
-        self.noteKey(of: known, address: address, fields)
+        self.noteKey(of: known, address: address, agent: headers.combined("user-agent"))
         return (known.principal, RateLimitHeaders.fields(verdict.standings))
     }
 
-    private func noteKey(of known: KnownCredential, address: String?, _ fields: HTTPFields) {
+    private func noteKey(of known: KnownCredential, address: String?, agent: String?) {
         guard case .key(let key, _) = known.principal.subject else { return }
-        self.lastUsed.note(key, of: known.principal.organizationID, address: address, agent: fields[.userAgent])
+        self.lastUsed.note(key, of: known.principal.organizationID, address: address, agent: agent)
     }
 
     /// For routes that are open to anyone: the address pays.

@@ -30,13 +30,15 @@ enum TokenFormat: String, CaseIterable, Sendable {
 
     /// What the text is, judged by prefix, length and checksum alone; nil where it is none of ours.
     static func kind(of text: String) -> TokenFormat? {
-        guard let kind = Self.allCases.first(where: { text.hasPrefix($0.rawValue) }) else { return nil }
-        let utf8 = text.utf8
-        guard utf8.count == kind.rawValue.utf8.count + self.bodyLength + self.checksumLength,
-            utf8.dropFirst(kind.rawValue.utf8.count).allSatisfy(Base62.isDigit),
-            utf8.suffix(self.checksumLength).elementsEqual(Self.checksum(of: utf8.dropLast(self.checksumLength)).utf8)
-        else { return nil }
-        return kind
+        var text = text
+        return text.withUTF8 { text in
+            let length = text.count - self.bodyLength - self.checksumLength
+            guard length > 0, let kind = Self.allCases.first(where: { $0.rawValue.utf8.elementsEqual(text.prefix(length)) }),
+                text.dropFirst(length).allSatisfy(Base62.isDigit),
+                self.checksum(of: text.dropLast(self.checksumLength)).elementsEqual(text.suffix(self.checksumLength))
+            else { return nil }
+            return kind
+        }
     }
 
     /// What people may see of a key.
@@ -44,9 +46,9 @@ enum TokenFormat: String, CaseIterable, Sendable {
         String(key.reveal().prefix(kind.rawValue.count + self.visibleBodyLength))
     }
 
-    static func checksum(of text: String) -> String { self.checksum(of: text.utf8) }
+    static func checksum(of text: String) -> String { String(decoding: self.checksum(of: text.utf8), as: UTF8.self) }
 
-    private static func checksum(of bytes: some Sequence<UInt8>) -> String {
+    private static func checksum(of bytes: some Sequence<UInt8>) -> [UInt8] {
         Base62.encode(CRC32.checksum(bytes), width: self.checksumLength)
     }
 }
@@ -71,14 +73,15 @@ enum Base62 {
     }
 
     /// The number, most significant digit first, filled with zeros to `width`.
-    static func encode(_ number: UInt32, width: Int) -> String {
+    static func encode(_ number: UInt32, width: Int) -> [UInt8] {
         var rest = Int(number)
         var digits: [UInt8] = []
         while rest > 0 || digits.count < width {
             digits.append(self.alphabet[rest % 62])
             rest /= 62
         }
-        return String(decoding: digits.reversed(), as: UTF8.self)
+        digits.reverse()
+        return digits
     }
 }
 
@@ -89,6 +92,7 @@ enum CRC32 {
     }
 
     static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
-        ~bytes.reduce(~UInt32(0)) { value, byte in (value >> 8) ^ self.table[Int((value ^ UInt32(byte)) & 0xFF)] }
+        let table = self.table
+        return ~bytes.reduce(~UInt32(0)) { value, byte in (value >> 8) ^ table[Int((value ^ UInt32(byte)) & 0xFF)] }
     }
 }

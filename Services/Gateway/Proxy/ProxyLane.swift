@@ -24,29 +24,32 @@ final class ProxyLane: FastLane {
     var count: Int { self.admittedSoFar.load(ordering: .relaxed) }
 
     func admit(_ request: LaneRequest) -> LanePass? {
-        let fields = request.headers
+        let headers = request.headers
         // Pages of other origins and keys without meaning are the pipeline's.
-        guard !fields.contains(.origin), !fields.contains(.idempotencyKey), !fields.contains(.expect),
+        guard !headers.contains(name: "origin"), !headers.contains(name: "idempotency-key"), !headers.contains(name: "expect"),
             let target = try? RequestTarget(request.target), let route = self.route(target)
         else { return nil }
+        let client = self.proxy.client(route.service)
+        guard client.canBeginOnLoops else { return nil }
         var slot: CallSlots.Slot?
-        let admitted = self.proxy.guardian.admitAtOnce(fields, from: request.clientAddress, route) { principal in
+        let admitted = self.proxy.guardian.admitAtOnce(headers, from: request.clientAddress, route) { principal in
             slot = self.proxy.slots.enterAtOnce(principal.organizationID)
             return slot != nil
         }
         guard let admitted, let slot else { return nil }
         self.admittedSoFar.add(1, ordering: .relaxed)
-        let outgoing = self.proxy.outgoing(
-            .get,
-            target,
-            route,
-            fields,
+        return LanePass(
+            route: route,
             principal: admitted.principal,
-            request.clientAddress,
-            request.requestID
+            headers: self.fixed + admitted.headers.map { ($0.rawName, $1) },
+            // Kept until the answer has passed.
+            holding: slot,
+            client: client,
+            outgoing: self.outgoing(request, route, admitted.principal)
         )
-        return self.pass(route, admitted, slot, outgoing, request.traceParent)
     }
+
+    func passed(_ headers: HTTPHeaders) -> [(String, String)] { ForwardedHeaders.response(headers) }
 
     private func route(_ target: RequestTarget) -> Route? {
         guard case .found(let route, _) = ReverseProxy.routes.match(.get, target.path), route.service != .gateway,
@@ -55,35 +58,17 @@ final class ProxyLane: FastLane {
         return route
     }
 
-    private func pass(
-        _ route: Route,
-        _ admitted: (principal: Principal, headers: [(HTTPField.Name, String)]),
-        _ slot: CallSlots.Slot,
-        _ outgoing: OutgoingRequest,
-        _ traceParent: TraceParent
-    ) -> LanePass {
-        let client = self.proxy.client(route.service)
-        var outgoing = outgoing
-        outgoing.traceParent = traceParent
-        let request = outgoing
-        return LanePass(
-            route: route,
-            principal: admitted.principal,
-            headers: self.fixed + admitted.headers.map { ($0.rawName, $1) },
-            // Kept until the answer has passed.
-            holding: slot
-        ) { answered in
-            client.begin(request) { result in
-                answered(
-                    result.map {
-                        LaneAnswer(
-                            status: $0.head.status.code,
-                            headers: HTTPHeaders(ForwardedHeaders.response($0.head.headerFields)),
-                            body: $0.body
-                        )
-                    }
-                )
-            }
-        }
+    /// What the owning service gets to see.
+    private func outgoing(_ request: LaneRequest, _ route: Route, _ principal: Principal) -> LoopRequest {
+        LoopRequest(
+            target: request.target,
+            headers: ForwardedHeaders.request(request.headers),
+            principal: principal,
+            publicURL: self.proxy.publicURL + request.target,
+            clientAddress: request.clientAddress,
+            requestID: request.requestID,
+            traceParent: request.traceParent,
+            timeouts: Timeouts(route)
+        )
     }
 }

@@ -70,35 +70,13 @@ struct ReverseProxy: Sendable {
         _ admitted: AdmittedRequest,
         _ context: BaseContext
     ) async throws -> HTTPClientResponse {
-        var outgoing = self.outgoing(
-            request.method,
-            target,
-            admitted.route,
-            request.headers,
-            principal: admitted.principal,
-            context.clientAddress,
-            context.requestID
-        )
+        var outgoing = OutgoingRequest(request.method, target.text, requestID: context.requestID, timeouts: Timeouts(admitted.route))
+        outgoing.headers = ForwardedHeaders.request(request.headers)
         outgoing.body = admitted.body
+        outgoing.principal = admitted.principal
+        outgoing.publicURL = self.publicURL + target.text
+        outgoing.clientAddress = context.clientAddress
         return try await self.client(admitted.route.service).send(outgoing)
-    }
-
-    /// What the owning service gets to see, its body apart.
-    func outgoing(
-        _ method: HTTPRequest.Method,
-        _ target: RequestTarget,
-        _ route: Route,
-        _ fields: HTTPFields,
-        principal: Principal?,
-        _ clientAddress: String?,
-        _ requestID: String
-    ) -> OutgoingRequest {
-        var request = OutgoingRequest(method, target.text, requestID: requestID, timeouts: Timeouts(route))
-        request.headers = ForwardedHeaders.request(fields)
-        request.principal = principal
-        request.publicURL = self.publicURL + target.text
-        request.clientAddress = clientAddress
-        return request
     }
 
     /// - slot: kept until the answer has passed.

@@ -24,7 +24,7 @@ struct LimitBucket: Sendable {
     /// Unused for so long, units go back.
     static let idleAfter: Duration = .seconds(1)
     /// A lot holds what is used in about this time …
-    private static let lotDuration: Duration = .milliseconds(100)
+    private static let lotDuration: Duration = .milliseconds(500)
     /// … but no more than this part of the limit, so that what several replicas hold stays small.
     private static let largestPart: Int64 = 100
     /// From this part of the limit on, only what is wanted at once is asked for.

@@ -5,6 +5,9 @@ import ServiceLifecycle
 /// Keeps the limiter's lots fresh, gives back what is not wanted, and all that is left when the process ends.
 struct LimitKeeper: Service {
     private static let tidyEvery: Duration = .milliseconds(250)
+    /// What is asked for before it is missed gathers for a moment, so that one statement asks for many counters; well below the time between
+    /// ``LimitBucket/refreshAfter`` and ``LimitBucket/freshFor``.
+    private static let gathering: Duration = .milliseconds(5)
 
     let limiter: RateLimiter
     let rings: AsyncStream<Void>
@@ -13,11 +16,19 @@ struct LimitKeeper: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
-                group.addTask { for await _ in self.rings { await self.limiter.refresh() } }
+                group.addTask { await self.keepFresh() }
                 group.addTask { await self.keepTidy() }
             }
         }
         await self.tidy(isLast: true)
+    }
+
+    private func keepFresh() async {
+        for await _ in self.rings {
+            // Ends early only when the task is cancelled: then what was asked for is asked at once.
+            try? await ContinuousClock().sleep(for: Self.gathering)
+            await self.limiter.refresh()
+        }
     }
 
     private func keepTidy() async {

@@ -61,8 +61,8 @@ enum RateLimitHeaders {
     static func fields(_ standings: [Standing]) -> [(HTTPField.Name, String)] {
         let enforced = self.tightest(standings)
         guard let first = enforced.first else { return [] }
-        var policies = ""
-        var rests = ""
+        var policies: [UInt8] = []
+        var rests: [UInt8] = []
         policies.reserveCapacity(160)
         rests.reserveCapacity(160)
         for standing in enforced {
@@ -71,8 +71,8 @@ enum RateLimitHeaders {
             Self.write(policy, ";r=", standing.remaining, ";t=", standing.resetAfter, to: &rests)
         }
         return [
-            (.rateLimitPolicy, policies),
-            (.rateLimit, rests),
+            (.rateLimitPolicy, String(decoding: policies, as: UTF8.self)),
+            (.rateLimit, String(decoding: rests, as: UTF8.self)),
             (.xRateLimitLimit, String(first.limit.units)),
             (.xRateLimitRemaining, String(first.remaining)),
             (.xRateLimitReset, String(first.resetAt)),
@@ -80,13 +80,14 @@ enum RateLimitHeaders {
     }
 
     /// One item of a list (RFC 9651 section 3.1): `"hour";q=1000;w=3600`.
-    private static func write(_ policy: LimitPolicy, _ first: String, _ one: Int64, _ second: String, _ two: Int64, to text: inout String) {
-        text += text.isEmpty ? "\"" : ", \""
-        text += policy.rawValue
-        text += "\""
-        text += first
-        text += String(one)
-        text += second
-        text += String(two)
+    private static func write(_ policy: LimitPolicy, _ first: String, _ one: Int64, _ second: String, _ two: Int64, to text: inout [UInt8])
+    {
+        text += (text.isEmpty ? "\"" : ", \"").utf8
+        text += policy.rawValue.utf8
+        text.append(UInt8(ascii: "\""))
+        text += first.utf8
+        text.append(decimal: one)
+        text += second.utf8
+        text.append(decimal: two)
     }
 }

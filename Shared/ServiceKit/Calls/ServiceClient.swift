@@ -1,15 +1,16 @@
 import Foundation
 import HTTPTypes
 package import Models
+import NIOHTTP1
 package import Transport
 
 /// Calls one service of the house: picks a healthy replica, signs the identity, passes request id and traceparent on.
 package struct ServiceClient: Sendable {
     private let caller: ServiceName
-    private let callee: ServiceName
-    private let pool: ReplicaPool
+    let callee: ServiceName
+    let pool: ReplicaPool
     /// Of each replica, as the pool counts them.
-    private let origins: [Result<HTTPOrigin, any Error>]
+    let origins: [Result<HTTPOrigin, any Error>]
     private let identities: IdentityKeys
     private let client: HTTPClient
 
@@ -24,7 +25,7 @@ package struct ServiceClient: Sendable {
     }
 
     /// Tries of one call, the first included.
-    private static let tries = 4
+    static let tries = 4
 
     package init(from caller: ServiceName, to callee: ServiceName, replicas: [String], identities: IdentityKeys, client: HTTPClient) {
         self.caller = caller
@@ -106,62 +107,25 @@ package struct ServiceClient: Sendable {
     /// Tried again only where surely not sent, and never once a streamed body was begun.
     /// - Throws: ``ServiceCallError``, `CancellationError`.
     package func send(_ request: OutgoingRequest) async throws -> HTTPClientResponse {
-        try await self.send(request, afterTrying: nil, until: Self.deadline(of: request))
+        try await self.retrying(isIdempotent: false, mayRepeat: request.isRepeatable, until: Self.deadline(of: request)) { index in
+            try await self.exchange(request, with: index)
+        }
     }
 
-    /// As ``send(_:)`` without a task: one is made only where the first try surely reached nobody.
-    /// - answered: called once, on any thread; with ``ServiceCallError`` or `CancellationError` where there is no answer. It must be short.
-    package func begin(
-        _ request: OutgoingRequest,
-        answered: @escaping @Sendable (Result<HTTPClientResponse, any Error>) -> Void
-    ) -> ServiceCall {
-        let call = ServiceCall()
-        let deadline = Self.deadline(of: request)
-        guard case .replica(let index) = self.pool.pick() else {
-            call.runs(Task { answered(await self.result(of: request, afterTrying: nil, until: deadline)) })
-            return call
-        }
-        let start = ContinuousClock.now
-        let settle = { @Sendable (result: Result<HTTPClientResponse, any Error>) in
-            self.note(result, of: index, since: start)
-            guard case .failure(let error as TransportError) = result else { return answered(result) }
-            guard error.surelyNotSent, request.isRepeatable, ContinuousClock.now + Self.pause(1) < deadline else {
-                return answered(.failure(self.failure(error)))
-            }
-            call.runs(Task { answered(await self.result(of: request, afterTrying: index, until: deadline)) })
-        }
-        do {
-            call.runs(try self.client.start(try self.signed(request, at: self.origins[index].get()), answered: settle))
-        } catch {
-            settle(.failure(error))
-        }
+    /// Begins a GET over connections of an event loop. Called on that loop.
+    package func begin(_ request: LoopRequest, on calls: LoopCalls, for receiver: any CallReceiver) -> LoopCall {
+        let call = LoopCall(request, by: self, on: calls, for: receiver)
+        call.begin()
         return call
+    }
+
+    /// Whether ``begin(_:on:for:)`` can reach the replicas: it speaks plain HTTP.
+    package var canBeginOnLoops: Bool {
+        self.origins.allSatisfy { if case .success(let origin) = $0 { !origin.isEncrypted } else { false } }
     }
 
     private static func deadline(of request: OutgoingRequest) -> ContinuousClock.Instant {
         .now + (request.timeouts.total ?? request.timeouts.connect * 2)
-    }
-
-    private func result(
-        of request: OutgoingRequest,
-        afterTrying index: Int?,
-        until deadline: ContinuousClock.Instant
-    ) async -> Result<HTTPClientResponse, any Error> {
-        do {
-            return .success(try await self.send(request, afterTrying: index, until: deadline))
-        } catch {
-            return .failure(error)
-        }
-    }
-
-    private func send(
-        _ request: OutgoingRequest,
-        afterTrying index: Int?,
-        until deadline: ContinuousClock.Instant
-    ) async throws -> HTTPClientResponse {
-        try await self.retrying(isIdempotent: false, mayRepeat: request.isRepeatable, tried: index, until: deadline) { index in
-            try await self.exchange(request, with: index)
-        }
     }
 
     private static func queryText(_ query: [(String, String)]) -> String {
@@ -196,20 +160,47 @@ package struct ServiceClient: Sendable {
             if error.surelyNotSent, ![.invalidRequest, .shuttingDown, .busy].contains(error.kind) { outcome = .notConnected }
         case .failure: break
         }
+        self.note(outcome, statusClass: statusClass, of: index, since: start)
+    }
+
+    func note(_ outcome: ReplicaPool.Outcome, statusClass: Int, of index: Int, since start: ContinuousClock.Instant) {
         self.pool.finish(index, outcome)
         Self.durations.record(ContinuousClock.now - start, Exchanged(peer: self.callee, statusClass: statusClass))
     }
 
-    private func signed(_ request: OutgoingRequest, at origin: HTTPOrigin) throws -> HTTPClientRequest {
-        let identity = InternalIdentity(
+    func noReplica(_ untilBack: Duration) -> ServiceCallError {
+        let seconds = Int(untilBack.components.seconds) + 1
+        return ServiceCallError(self.callee, .notSent, retryAfter: seconds, detail: "no replica is reachable")
+    }
+
+    /// Who asks, as far as it is signed.
+    private func identity(_ principal: Principal?, _ requestID: String, _ publicURL: String?, _ clientAddress: String?) -> InternalIdentity
+    {
+        InternalIdentity(
             caller: self.caller,
             callee: self.callee,
-            principal: request.principal,
-            requestID: request.requestID,
-            publicURL: request.publicURL,
-            clientAddress: request.clientAddress,
+            principal: principal,
+            requestID: requestID,
+            publicURL: publicURL,
+            clientAddress: clientAddress,
             expires: Int64(Date().timeIntervalSince1970.rounded(.down)) + IdentityKeys.lifetime
         )
+    }
+
+    /// As it goes to one replica.
+    func head(of request: LoopRequest, at index: Int) throws -> HTTPRequestHead {
+        let identity = self.identity(request.principal, request.requestID, request.publicURL, request.clientAddress)
+        let signed = SignedRequest(method: "GET", path: request.target, body: .bytes([]))
+        var headers = request.headers
+        headers.append(("Host", try self.origins[index].get().authority))
+        headers.append(("Switchboard-Identity", try self.identities.sign(identity, for: signed)))
+        headers.append(("X-Request-Id", request.requestID))
+        headers.append(("traceparent", request.traceParent.description))
+        return HTTPRequestHead(version: .http1_1, method: .GET, uri: request.target, headers: HTTPHeaders(headers))
+    }
+
+    private func signed(_ request: OutgoingRequest, at origin: HTTPOrigin) throws -> HTTPClientRequest {
+        let identity = self.identity(request.principal, request.requestID, request.publicURL, request.clientAddress)
         let signed = SignedRequest(method: request.method.rawValue, path: request.path, body: request.signedBody)
         var headers = request.headers
         headers[.switchboardIdentity] = try self.identities.sign(identity, for: signed)
@@ -229,19 +220,16 @@ package struct ServiceClient: Sendable {
     private func retrying<Answer: Sendable>(
         isIdempotent: Bool,
         mayRepeat: Bool = true,
-        tried first: Int? = nil,
         until deadline: ContinuousClock.Instant,
         _ attempt: (_ index: Int) async throws -> Answer
     ) async throws -> Answer {
-        var tried = Set([first].compactMap { $0 })
-        if first != nil { try await Task.sleep(for: Self.pause(1)) }
-        for number in (tried.count + 1)... {
+        var tried: Set<Int> = []
+        for number in 1... {
             let failure: ServiceCallError
             var pause = Duration.zero
             switch self.pool.pick(avoiding: tried) {
             case .none(let untilBack):
-                let seconds = Int(untilBack.components.seconds) + 1
-                failure = ServiceCallError(self.callee, .notSent, retryAfter: seconds, detail: "no replica is reachable")
+                failure = self.noReplica(untilBack)
                 pause = untilBack
             case .replica(let index):
                 tried.insert(index)
@@ -261,7 +249,7 @@ package struct ServiceClient: Sendable {
         throw CancellationError()
     }
 
-    private static func pause(_ failures: Int) -> Duration {
+    static func pause(_ failures: Int) -> Duration {
         Backoff(base: .milliseconds(50), limit: .seconds(1)).delay(afterFailures: failures)
     }
 

@@ -1,8 +1,9 @@
-package import HTTPTypes
+import HTTPTypes
 import Logging
 package import Models
+import NIOCore
 package import NIOHTTP1
-package import Transport
+import Synchronization
 
 /// Serves usual requests on the event loop of their connection, without a task: each change of thread costs more than all that is to be done for
 /// them. Whatever would have to wait, for the database or for a turn, or is out of the ordinary, goes the pipeline's way.
@@ -10,13 +11,16 @@ package protocol FastLane: Sendable {
     /// Called on an event loop: it must neither wait nor do much.
     /// - Returns: nil for the pipeline's way; then nothing has been taken, noted or sent.
     func admit(_ request: LaneRequest) -> LanePass?
+
+    /// What the client gets to see of the headers that a service answered with.
+    func passed(_ headers: HTTPHeaders) -> [(String, String)]
 }
 
 /// A GET without a body.
-package struct LaneRequest: Sendable {
+package struct LaneRequest {
     /// As it stands in the request line, with its query.
     package let target: String
-    package let headers: HTTPFields
+    package let headers: HTTPHeaders
     /// `X-Request-Id`, accepted or made.
     package let requestID: String
     /// A child of the client's.
@@ -25,65 +29,77 @@ package struct LaneRequest: Sendable {
 }
 
 /// A request that was admitted: it is answered in the lane, whatever comes.
-package struct LanePass: Sendable {
+package struct LanePass {
     package var route: Route
     package var principal: Principal
     /// Of the answer, whatever it will be.
     package var headers: [(String, String)]
     /// Let go when the answer has passed, or the client is gone.
     package var holding: any AnyObject & Sendable
-    /// Begins the call and tells its end once, on any thread.
-    package var begin: @Sendable (_ answered: @escaping @Sendable (Result<LaneAnswer, any Error>) -> Void) -> ServiceCall
+    package var client: ServiceClient
+    package var outgoing: LoopRequest
 
     package init(
         route: Route,
         principal: Principal,
         headers: [(String, String)],
         holding: any AnyObject & Sendable,
-        begin: @escaping @Sendable (@escaping @Sendable (Result<LaneAnswer, any Error>) -> Void) -> ServiceCall
+        client: ServiceClient,
+        outgoing: LoopRequest
     ) {
         self.route = route
         self.principal = principal
         self.headers = headers
         self.holding = holding
-        self.begin = begin
-    }
-}
-
-package struct LaneAnswer: Sendable {
-    /// HTTP status code.
-    package var status: Int
-    package var headers: HTTPHeaders
-    package var body: ResponseBodyStream
-
-    package init(status: Int, headers: HTTPHeaders, body: ResponseBodyStream) {
-        self.status = status
-        self.headers = headers
-        self.body = body
+        self.client = client
+        self.outgoing = outgoing
     }
 }
 
 /// What the handlers of all connections share.
-struct LaneAttendant: Sendable {
+final class LaneAttendant: Sendable {
     let lane: any FastLane
     let log: AccessLog
     let logger: Logger
     let trustedProxies: [AddressRange]
+    /// Of each event loop.
+    private let calls = Mutex<[ObjectIdentifier: NIOLoopBound<LoopCalls>]>([:])
+
+    init(lane: any FastLane, log: AccessLog, logger: Logger, trustedProxies: [AddressRange]) {
+        self.lane = lane
+        self.log = log
+        self.logger = logger
+        self.trustedProxies = trustedProxies
+    }
+
+    /// Called on the event loop.
+    func calls(on eventLoop: any EventLoop) -> LoopCalls {
+        let bound = self.calls.withLock { known in
+            if let bound = known[ObjectIdentifier(eventLoop)] { return bound }
+            let bound = NIOLoopBound(LoopCalls(on: eventLoop), eventLoop: eventLoop)
+            known[ObjectIdentifier(eventLoop)] = bound
+            return bound
+        }
+        return bound.value
+    }
 
     /// nil where the request is none of the lane's.
     func request(_ head: HTTPRequestHead, from socket: String?) -> LaneRequest? {
         guard head.method == .GET, !head.headers.contains(name: "content-length"), !head.headers.contains(name: "transfer-encoding") else {
             return nil
         }
-        let fields = HTTPFields(head.headers)
         return LaneRequest(
             target: head.uri,
-            headers: fields,
-            requestID: RequestIdentifiers.requestID(given: fields.contains(.requestID) ? fields[.requestID] : nil),
-            traceParent: fields.contains(.traceParent)
-                ? fields[.traceParent].flatMap { TraceParent($0)?.child() } ?? TraceParent() : TraceParent(),
+            headers: head.headers,
+            requestID: RequestIdentifiers.requestID(given: head.headers.combined("x-request-id")),
+            traceParent: head.headers.combined("traceparent").flatMap { TraceParent($0)?.child() } ?? TraceParent(),
             clientAddress: self.trustedProxies.isEmpty
-                ? socket : ClientAddress.resolve(socket: socket, forwardedFor: fields[.forwardedFor], trusted: self.trustedProxies)
+                ? socket
+                : ClientAddress.resolve(
+                    socket: socket,
+                    forwardedFor: head.headers.combined("x-forwarded-for"),
+                    trusted: self.trustedProxies
+                )
         )
     }
 
@@ -99,7 +115,7 @@ struct LaneAttendant: Sendable {
                 requestBytes: nil,
                 responseBytes: Int64(passage.bytes),
                 clientAddress: request.clientAddress,
-                agent: request.headers[.userAgent],
+                agent: request.headers.combined("user-agent"),
                 requestID: request.requestID
             ),
             method: .get,
@@ -120,46 +136,31 @@ struct LaneAttendant: Sendable {
 
 /// One request on its way through the lane. Touched on its event loop alone.
 final class LanePassage {
-    /// Of those of its connection.
-    let number: UInt64
     let request: LaneRequest
     let pass: LanePass
     let start: ContinuousClock.Instant
-    var call: ServiceCall?
-    var stream: Task<Void, Never>?
+    var call: LoopCall?
+    /// What the service answered, until it is passed on.
+    var head: (status: HTTPResponseStatus, headers: [(String, String)])?
+    /// Of an answer that is passed on whole.
+    var whole = ByteBuffer()
+    /// Short enough to be waited for: a fault in it is still a problem of its own.
+    var isWhole = false
     /// Of the answer, once its head is written.
     var status: Int?
     var bytes = 0
 
-    init(number: UInt64, request: LaneRequest, pass: LanePass, start: ContinuousClock.Instant) {
-        self.number = number
+    init(_ request: LaneRequest, _ pass: LanePass, since start: ContinuousClock.Instant) {
         self.request = request
         self.pass = pass
         self.start = start
     }
-
-    func cancel() {
-        self.call?.cancel()
-        self.stream?.cancel()
-    }
-}
-
-extension HTTPFields {
-    /// Without `Host`, which is no field of its own there.
-    fileprivate init(_ headers: HTTPHeaders) {
-        self.init()
-        self.reserveCapacity(headers.count)
-        for (name, value) in headers {
-            guard let name = HTTPField.Name(name), name.canonicalName != "host" else { continue }
-            self.append(HTTPField(name: name, value: value))
-        }
-    }
 }
 
 extension HTTPHeaders {
-    package init(_ fields: HTTPFields) {
-        self.init()
-        self.reserveCapacity(fields.count + 12)
-        for field in fields { self.add(name: field.name.rawName, value: field.value) }
+    /// All values of a name as one (RFC 9110 section 5.3); nil where there is none.
+    package func combined(_ name: String) -> String? {
+        let values = self[name]
+        return values.count < 2 ? values.first : values.joined(separator: ", ")
     }
 }

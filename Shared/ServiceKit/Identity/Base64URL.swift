@@ -16,19 +16,23 @@ package enum Base64URL {
     }
 
     static func append(_ bytes: [UInt8], to text: inout [UInt8]) {
-        text.reserveCapacity(text.count + (bytes.count * 4 + 2) / 3)
-        self.alphabet.withUnsafeBufferPointer { alphabet in
-            var (bits, held) = (UInt32(0), 0)
+        let alphabet = self.alphabet
+        let encoded = [UInt8](unsafeUninitializedCapacity: (bytes.count * 4 + 2) / 3) { output, count in
+            var (bits, held) = (UInt32(0), UInt32(0))
             for byte in bytes {
                 bits = bits << 8 | UInt32(byte)
                 held += 8
                 while held >= 6 {
                     held -= 6
-                    text.append(alphabet[Int(bits >> UInt32(held) & 63)])
+                    output[count] = alphabet[Int(bits >> held & 63)]
+                    count += 1
                 }
             }
-            if held > 0 { text.append(alphabet[Int(bits << UInt32(6 - held) & 63)]) }
+            guard held > 0 else { return }
+            output[count] = alphabet[Int(bits << (6 - held) & 63)]
+            count += 1
         }
+        text += encoded
     }
 
     /// nil where the text is not base64url, bits behind its last byte included: each value has one spelling.

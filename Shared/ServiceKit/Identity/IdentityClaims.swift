@@ -18,7 +18,7 @@ struct IdentityClaims {
         bytes += "\",\"aud\":\"".utf8
         bytes += self.identity.callee.rawValue.utf8
         bytes += "\",\"exp\":".utf8
-        bytes += String(self.identity.expires).utf8
+        bytes.append(decimal: self.identity.expires)
         Self.write("rid", self.identity.requestID, into: &bytes)
         if let publicURL = self.identity.publicURL { Self.write("url", publicURL, into: &bytes) }
         if let address = self.identity.clientAddress { Self.write("ip", address, into: &bytes) }
@@ -61,8 +61,17 @@ struct IdentityClaims {
 
     /// Roles and scopes are words of the code: nothing in them needs to be escaped.
     private static func write(_ principal: Principal, into bytes: inout [UInt8]) {
-        bytes += ",\"sub\":{\"org\":\(principal.organizationID),\"usr\":\(principal.userID),\"rol\":\"\(principal.role.rawValue)\"".utf8
-        if case .key(let key, _) = principal.subject { bytes += ",\"key\":\(key)".utf8 }
+        bytes += ",\"sub\":{\"org\":".utf8
+        bytes.append(decimal: principal.organizationID.rawValue)
+        bytes += ",\"usr\":".utf8
+        bytes.append(decimal: principal.userID.rawValue)
+        bytes += ",\"rol\":\"".utf8
+        bytes += principal.role.rawValue.utf8
+        bytes.append(UInt8(ascii: "\""))
+        if case .key(let key, _) = principal.subject {
+            bytes += ",\"key\":".utf8
+            bytes.append(decimal: key.rawValue)
+        }
         if let scopes = principal.scopes {
             bytes += ",\"scp\":[".utf8
             for (index, scope) in scopes.enumerated() {

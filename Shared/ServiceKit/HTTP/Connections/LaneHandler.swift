@@ -1,7 +1,7 @@
+import HTTPTypes
 import Models
 import NIOCore
 import NIOHTTP1
-import Transport
 
 /// Takes the requests that the fast lane admits out of the connection's usual way and answers them. One request at a time: what a client sends
 /// behind one that is under way waits, unread as far as possible.
@@ -19,33 +19,17 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case error(any Error)
     }
 
-    /// The handler as other threads know it.
-    private struct Place {
-        let handler: LaneHandler
-        let context: ChannelHandlerContext
-
-        func collected(_ whole: Result<[UInt8], any Error>, _ answer: LaneAnswer, of number: UInt64) {
-            guard let passage = self.handler.current, passage.number == number else { return }
-            switch whole {
-            case .success(let bytes): self.handler.answer(with: answer, bytes, passage, self.context)
-            case .failure(let error): self.handler.answer(with: error, passage, self.context)
-            }
-        }
-    }
-
-    private typealias Bound = NIOLoopBound<Place>
-
     private let attendant: LaneAttendant
     private let socket: String?
+    private var calls: LoopCalls?
+    private var context: ChannelHandlerContext?
     private var current: LanePassage?
-    private var last: UInt64 = 0
     /// The end of the request in the lane has not come yet; it comes with its head.
     private var isEndAwaited = false
     /// Requests that went the usual way and have no whole answer yet.
     private var usual = 0
     private var held = CircularBuffer<Held>()
     private var isReadHeld = false
-    private var bound: Bound?
 
     init(_ attendant: LaneAttendant, _ channel: any Channel) {
         self.attendant = attendant
@@ -53,12 +37,13 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.bound = NIOLoopBound(Place(handler: self, context: context), eventLoop: context.eventLoop)
+        self.context = context
+        self.calls = self.attendant.calls(on: context.eventLoop)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.giveUp()
-        self.bound = nil
+        self.context = nil
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -96,18 +81,13 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func enter(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) -> Bool {
         let start = ContinuousClock.now
-        guard let bound, let request = self.attendant.request(head, from: self.socket), let pass = self.attendant.lane.admit(request) else {
+        guard let calls, let request = self.attendant.request(head, from: self.socket), let pass = self.attendant.lane.admit(request) else {
             return false
         }
-        self.last += 1
-        let number = self.last
         self.isEndAwaited = true
-        let passage = LanePassage(number: number, request: request, pass: pass, start: start)
+        let passage = LanePassage(request, pass, since: start)
         self.current = passage
-        // It may be told before `begin` comes back.
-        passage.call = pass.begin { result in
-            bound.eventLoop.execute { bound.value.handler.answered(number, result, bound.value.context) }
-        }
+        passage.call = pass.client.begin(pass.outgoing, on: calls, for: self)
         return true
     }
 
@@ -128,7 +108,12 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { self.goOn(context) }
+        if context.channel.isWritable {
+            self.current?.call?.goOn()
+            self.goOn(context)
+        } else {
+            self.current?.call?.hold()
+        }
         context.fireChannelWritabilityChanged()
     }
 
@@ -156,57 +141,21 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.write(data, promise: promise)
     }
 
-    private func answered(_ number: UInt64, _ result: Result<LaneAnswer, any Error>, _ context: ChannelHandlerContext) {
-        guard let current, current.number == number else { return }
-        switch result {
-        case .success(let answer): self.answer(with: answer, current, context)
-        case .failure(let error): self.answer(with: error, current, context)
-        }
-    }
-
-    private func answer(with answer: LaneAnswer, _ passage: LanePassage, _ context: ChannelHandlerContext) {
-        if let whole = answer.body.takeWhole() { return self.answer(with: answer, whole, passage, context) }
-        guard let bound else { return }
-        // A short body is waited for: a fault in it is still a problem of its own.
-        if let length = answer.headers.first(name: "content-length").flatMap({ Int($0) }), length <= AccessLog.atOnce {
-            passage.stream = Self.collect(answer, length, of: passage.number, bound)
-        } else {
-            var headers = answer.headers
-            self.writeHead(answer.status, &headers, passage, context)
-            context.flush()
-            passage.stream = Self.stream(answer.body, of: passage.number, bound)
-        }
-    }
-
-    private func answer(with answer: LaneAnswer, _ whole: [UInt8], _ passage: LanePassage, _ context: ChannelHandlerContext) {
-        var headers = answer.headers
-        if answer.status != 204, answer.status != 304 { headers.replaceOrAdd(name: "Content-Length", value: String(whole.count)) }
-        self.writeHead(answer.status, &headers, passage, context)
-        if !whole.isEmpty { self.writeBody(whole, nil, passage, context) }
-        self.end(passage, context)
-    }
-
-    private func answer(with error: any Error, _ passage: LanePassage, _ context: ChannelHandlerContext) {
-        let answer = ErrorAnswer(error)
-        answer.log(error, to: self.attendant.logger(of: passage.request))
-        let body = answer.problem.json(requestID: passage.request.requestID).serialized()
-        var headers = HTTPHeaders(answer.problem.headers)
-        headers.add(name: "Content-Length", value: String(body.count))
-        self.writeHead(answer.problem.kind.status, &headers, passage, context)
-        self.writeBody(body, nil, passage, context)
-        self.end(passage, context)
-    }
-
-    private func writeHead(_ status: Int, _ headers: inout HTTPHeaders, _ passage: LanePassage, _ context: ChannelHandlerContext) {
-        headers.addHouse(passage.pass.headers, requestID: passage.request.requestID)
-        passage.status = status
-        let head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: headers)
+    private func writeHead(
+        _ status: HTTPResponseStatus,
+        _ headers: [(String, String)],
+        _ passage: LanePassage,
+        _ context: ChannelHandlerContext
+    ) {
+        passage.status = Int(status.code)
+        let headers = HTTPHeaders(house: headers, noted: passage.pass.headers, requestID: passage.request.requestID)
+        let head = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
         context.write(self.wrapOutboundOut(.head(head)), promise: nil)
     }
 
-    private func writeBody(_ bytes: [UInt8], _ promise: EventLoopPromise<Void>?, _ passage: LanePassage, _ context: ChannelHandlerContext) {
-        passage.bytes += bytes.count
-        context.write(self.wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: bytes)))), promise: promise)
+    private func writeBody(_ bytes: ByteBuffer, _ passage: LanePassage, _ context: ChannelHandlerContext) {
+        passage.bytes += bytes.readableBytes
+        context.write(self.wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
     }
 
     private func end(_ passage: LanePassage, _ context: ChannelHandlerContext) {
@@ -226,69 +175,72 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func giveUp() {
         self.held.removeAll()
         guard let current else { return }
-        current.cancel()
+        current.call?.cancel()
         self.leave(current, isComplete: false)
     }
+}
 
-    // MARK: - Answers that come in pieces
-
-    private static func collect(_ answer: LaneAnswer, _ length: Int, of number: UInt64, _ bound: Bound) -> Task<Void, Never> {
-        Task {
-            let whole: Result<[UInt8], any Error>
-            do {
-                whole = .success(try await answer.body.collect(upTo: length))
-            } catch {
-                whole = .failure(error)
-            }
-            bound.eventLoop.execute { bound.value.collected(whole, answer, of: number) }
+extension LaneHandler: CallReceiver {
+    func received(_ head: HTTPResponseHead) {
+        guard let passage = self.current, let context else { return }
+        let length = head.headers.first(name: "content-length").flatMap { Int($0) }
+        let headers = self.attendant.lane.passed(head.headers)
+        passage.isWhole = head.status == .noContent || head.status == .notModified || length.map { $0 <= AccessLog.atOnce } ?? false
+        if passage.isWhole {
+            passage.head = (head.status, headers)
+        } else {
+            self.writeHead(head.status, headers, passage, context)
         }
     }
 
-    /// Hands the body on chunk by chunk, as fast as the client takes it.
-    private static func stream(_ body: ResponseBodyStream, of number: UInt64, _ bound: Bound) -> Task<Void, Never> {
-        Task { await self.pump(body, of: number, bound) }
+    func received(_ bytes: ByteBuffer) {
+        guard let passage = self.current, let context else { return }
+        guard passage.isWhole else { return self.writeBody(bytes, passage, context) }
+        if passage.whole.readableBytes == 0 { passage.whole = bytes } else { passage.whole.writeImmutableBuffer(bytes) }
     }
 
-    private static func pump(_ body: ResponseBodyStream, of number: UInt64, _ bound: Bound) async {
-        var isWhole = false
-        do {
-            for try await chunk in body {
-                try await bound.eventLoop.flatSubmit { Self.pass(chunk, of: number, bound.value) }.get()
-            }
-            isWhole = true
-        } catch {
-            // Told by the access log: what was sent is not all.
-        }
-        let isComplete = isWhole
-        bound.eventLoop.execute {
-            let place = bound.value
-            guard let passage = place.handler.current, passage.number == number else { return }
-            // The client must not take half an answer for a whole one.
-            if isComplete { place.handler.end(passage, place.context) } else { place.context.close(promise: nil) }
-        }
+    /// What a slow service has sent so far does not wait for the rest.
+    func readCompleted() {
+        guard let passage = self.current, !passage.isWhole, passage.status != nil else { return }
+        self.context?.flush()
     }
 
-    /// Comes back when more may be written. What the client does not take piles up to the channel's mark: ``ClientPace`` sees that, not a single
-    /// chunk.
-    private static func pass(_ chunk: [UInt8], of number: UInt64, _ place: Place) -> EventLoopFuture<Void> {
-        let eventLoop = place.context.eventLoop
-        guard let passage = place.handler.current, passage.number == number else {
-            return eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
+    func ended() {
+        guard let passage = self.current, let context else { return }
+        if let head = passage.head {
+            self.writeHead(head.status, head.headers, passage, context)
+            if passage.whole.readableBytes > 0 { self.writeBody(passage.whole, passage, context) }
         }
-        let written = eventLoop.makePromise(of: Void.self)
-        place.handler.writeBody(chunk, written, passage, place.context)
-        place.context.flush()
-        return place.context.channel.isWritable ? eventLoop.makeSucceededVoidFuture() : written.futureResult
+        self.end(passage, context)
+    }
+
+    func failed(_ error: ServiceCallError) {
+        guard let passage = self.current, let context else { return }
+        // The client must not take half an answer for a whole one.
+        guard passage.status == nil else { return context.close(promise: nil) }
+        let answer = ErrorAnswer(error)
+        answer.log(error, to: self.attendant.logger(of: passage.request))
+        let body = ByteBuffer(bytes: answer.problem.json(requestID: passage.request.requestID).serialized())
+        var headers = answer.problem.headers.map { ($0.name.rawName, $0.value) }
+        headers.append(("Content-Length", String(body.readableBytes)))
+        self.writeHead(HTTPResponseStatus(statusCode: answer.problem.kind.status), headers, passage, context)
+        self.writeBody(body, passage, context)
+        self.end(passage, context)
     }
 }
 
 extension HTTPHeaders {
-    /// What every answer of the house carries, as ``HTTPFields/addHouse(_:requestID:)`` writes it.
-    mutating func addHouse(_ noted: [(String, String)], requestID: String) {
-        self.add(contentsOf: noted)
-        self.add(name: "X-Request-Id", value: requestID)
-        if !self.contains(name: "x-content-type-options") { self.add(name: "X-Content-Type-Options", value: "nosniff") }
-        if !self.contains(name: "cache-control") { self.add(name: "Cache-Control", value: "no-store") }
-        if !self.contains(name: "date") { self.add(name: "Date", value: HTTPDate.now) }
+    /// An answer's own, and what every answer of the house carries, as ``HTTPFields/addHouse(_:requestID:)`` writes it.
+    init(house own: [(String, String)], noted: [(String, String)], requestID: String) {
+        var headers = own
+        headers.reserveCapacity(own.count + noted.count + 5)
+        headers += noted
+        headers.append(("X-Request-Id", requestID))
+        let has = { (name: String) in own.contains { $0.0.isSameName(as: name) } }
+        if !has("x-content-type-options") { headers.append(("X-Content-Type-Options", "nosniff")) }
+        if !has("cache-control") { headers.append(("Cache-Control", "no-store")) }
+        if !has("date") { headers.append(("Date", HTTPDate.now)) }
+        // Not one by one: each would be looked at once more.
+        self.init(headers)
     }
 }
