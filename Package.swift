@@ -98,6 +98,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibPQ", path: "Shared/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "COpenSSL", path: "Shared/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CMalloc", path: "Shared/CMalloc"),
         .target(name: "CCurl", path: "Shared/CCurl", linkerSettings: [.linkedLibrary("curl")]),
 
         shared("Models", []),
@@ -109,7 +110,7 @@ let package = Package(
             [
                 "Models", "Encryption", "Database", "Transport",
                 hummingbird, lifecycle, signals, logging, metrics, coreMetrics, configuration, httpTypes, nioCore, nioHTTP1,
-                nioPosix,
+                nioPosix, "CMalloc",
             ],
             resources: [.embedInCode("Migrations")]
         ),

@@ -130,6 +130,29 @@ import Transport
         try await eventually("the connection is given up") { replica.ended.value == 1 }
     }
 
+    /// Something of an answer had come: that is no connection found closed.
+    @Test func whatIsNoAnswerOnAKeptConnectionIsNotAskedAgain() async throws {
+        let replica = try ScriptedReplica { $0 == 1 ? .say(ScriptedReplica.whole) : .say("nonsense\r\n\r\n") }
+        let setting = try await Setting([replica.url])
+        #expect(try await setting.get().body == "hello")
+        #expect(try await setting.get().failure == .broken)
+        #expect(replica.requests.value == 2)
+    }
+
+    @Test func anAnswerThatItsConnectionWasToEndIsBrokenByAReset() async throws {
+        let replica = try ScriptedReplica { _ in .sayAndReset("HTTP/1.1 200 OK\r\n\r\nhal") }
+        let outcome = try await Setting([replica.url]).get()
+        #expect(outcome.status == 200)
+        #expect(outcome.failure == .broken)
+    }
+
+    @Test func anAnswerThatItsConnectionEndsIsWhole() async throws {
+        let replica = try ScriptedReplica { _ in .sayLast("HTTP/1.1 200 OK\r\n\r\nhello") }
+        let outcome = try await Setting([replica.url]).get()
+        #expect(outcome.body == "hello")
+        #expect(outcome.failure == nil)
+    }
+
     @Test func interimAnswersArePassedOver() async throws {
         let replica = try ScriptedReplica { _ in .say("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ScriptedReplica.whole) }
         let outcome = try await Setting([replica.url]).get()

@@ -2,11 +2,11 @@ import DequeModule
 import Models
 import Synchronization
 
-/// Places for forwarded calls. All calls to the inside share one pool of connections (`HTTPClient.Configuration.inside`); here organizations take
-/// turns for it, so that one whose calls take long or are many does not keep the others' from their owner.
+/// Places for forwarded calls, whichever way they go: as many as the inside serves well at once (`HTTPClient.Configuration.inside`). Organizations take
+/// turns for them, so that one whose calls take long or are many does not keep the others' from their owner.
 final class CallSlots: Sendable {
     struct Limits: Sendable {
-        /// The whole pool.
+        /// All organizations together.
         var all = 64
         var perOrganization = 24
         /// Of one organization, waiting for its turn.

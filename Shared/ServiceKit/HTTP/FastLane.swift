@@ -35,7 +35,7 @@ package struct LanePass {
     /// Of the answer, whatever it will be.
     package var headers: [(String, String)]
     /// Let go when the answer has passed, or the client is gone.
-    package var holding: any AnyObject & Sendable
+    package var holding: (any AnyObject & Sendable)?
     package var client: ServiceClient
     package var outgoing: LoopRequest
 
@@ -137,7 +137,7 @@ final class LaneAttendant: Sendable {
 /// One request on its way through the lane. Touched on its event loop alone.
 final class LanePassage {
     let request: LaneRequest
-    let pass: LanePass
+    var pass: LanePass
     let start: ContinuousClock.Instant
     var call: LoopCall?
     /// What the service answered, until it is passed on.
@@ -161,6 +161,12 @@ extension HTTPHeaders {
     /// All values of a name as one (RFC 9110 section 5.3); nil where there is none.
     package func combined(_ name: String) -> String? {
         let values = self[name]
-        return values.count < 2 ? values.first : values.joined(separator: ", ")
+        let text = values.count < 2 ? values.first : values.joined(separator: ", ")
+        // The decoder leaves the space behind a value, which is none of it (section 5.5).
+        guard let last = text?.utf8.last, last == UInt8(ascii: " ") || last == UInt8(ascii: "\t") else { return text }
+        return text.map { text in
+            let end = text.utf8.lastIndex { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
+            return end.map { String(text[...$0]) } ?? ""
+        }
     }
 }

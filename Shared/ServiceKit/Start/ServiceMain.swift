@@ -30,6 +30,7 @@ package enum ServiceMain {
     ) async -> Never {
         // Before any socket: a peer that hangs up must be an error of one call, not the end of the process (signal(7)).
         signal(SIGPIPE, SIG_IGN)
+        Allocator.settle()
         OpenFileLimit.raise()
         do {
             let arguments = CommandLine.arguments.dropFirst()

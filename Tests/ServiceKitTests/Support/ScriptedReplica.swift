@@ -8,6 +8,8 @@ final class ScriptedReplica: Sendable {
         case say(String)
         /// Says it, then closes.
         case sayLast(String)
+        /// Says it, then breaks off without a proper end.
+        case sayAndReset(String)
         case close
         case keepSilent
     }
@@ -45,6 +47,11 @@ final class ScriptedReplica: Sendable {
             switch script(requests.add()) {
             case .say(let text): self.send(text, descriptor)
             case .sayLast(let text): return self.send(text, descriptor)
+            case .sayAndReset(let text):
+                self.send(text, descriptor)
+                // So that what was said has been read before.
+                usleep(100_000)
+                return self.reset(descriptor)
             case .close: return
             case .keepSilent: break
             }
@@ -57,6 +64,12 @@ final class ScriptedReplica: Sendable {
         guard count > 0 else { return false }
         received += bytes.prefix(count)
         return true
+    }
+
+    /// The socket's end becomes a RST (socket(7), SO_LINGER).
+    private static func reset(_ descriptor: Int32) {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
     }
 
     private static func send(_ text: String, _ descriptor: Int32) {

@@ -13,8 +13,11 @@ package final class LoopCalls {
         var index: Int
     }
 
-    /// Below what a process of the house allows its clients (``ConnectionLimits/idle``): it is this side that ends what is not used.
-    private static let longestIdle = TimeAmount.seconds(60)
+    /// Below what a process of the house allows its clients, those too that have said nothing yet (``ConnectionLimits/firstByte``): it is this side
+    /// that ends what is not used.
+    private static let longestIdle = TimeAmount.seconds(10)
+    /// Of one replica.
+    private static let mostIdle = 32
     /// By which the end of a call's time may be late.
     private static let interval = TimeAmount.milliseconds(250)
 
@@ -45,6 +48,8 @@ package final class LoopCalls {
     func idleConnection(to replica: Replica) -> ReplicaConnection? { self.idle[replica]?.popLast() }
 
     func keep(_ connection: ReplicaConnection) {
+        guard self.idle[connection.replica, default: []].count < Self.mostIdle else { return connection.channel.close(promise: nil) }
+        connection.isKept = true
         connection.idleSince = .now()
         self.idle[connection.replica, default: []].append(connection)
         self.watch()

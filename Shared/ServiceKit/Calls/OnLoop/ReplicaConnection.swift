@@ -28,7 +28,8 @@ final class ReplicaConnection: ChannelDuplexHandler {
     private weak var calls: LoopCalls?
     private var context: ChannelHandlerContext?
     private var call: LoopCall?
-    private var isKept = false
+    /// It has been idle: the replica may have ended it.
+    var isKept = false
     private var hasAnswerBegun = false
     /// What the answer says about the connection.
     private var mayBeKept = false
@@ -45,7 +46,11 @@ final class ReplicaConnection: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    /// A connection that ends while it is made is not told inactive.
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        self.breakOff(.closed)
+    }
 
     // MARK: - Of the call
 
@@ -109,7 +114,6 @@ final class ReplicaConnection: ChannelDuplexHandler {
         context.fireChannelReadComplete()
         guard self.isFree else { return }
         self.isFree = false
-        self.isKept = true
         if let calls { calls.keep(self) } else { context.close(promise: nil) }
     }
 
@@ -125,9 +129,11 @@ final class ReplicaConnection: ChannelDuplexHandler {
     private func breakOff(_ reason: Break) {
         self.isFree = false
         self.calls?.forget(self)
+        // Taken away first: closing gives the decoder its end, which may look like an answer's, and comes back here.
+        let call = self.call
+        self.call = nil
         self.context?.close(promise: nil)
         guard let call else { return }
-        self.call = nil
         if case .closed = reason, self.isKept, !self.hasAnswerBegun { return call.broke(.stale) }
         call.broke(reason)
     }

@@ -168,6 +168,8 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func leave(_ passage: LanePassage, isComplete: Bool) {
         self.current = nil
+        // Before the next one is admitted.
+        passage.pass.holding = nil
         self.attendant.record(passage, isComplete: isComplete)
     }
 
