@@ -4,7 +4,7 @@ import Foundation
 import Models
 import Synchronization
 
-/// The few threads on which passwords are hashed, first come first served. A check takes 16 MiB and a tenth or two of a second of a whole core:
+/// The few threads on which passwords are hashed, first come first served. A check takes 8 MiB and a tenth or two of a second of a whole core:
 /// on the cooperative pool it would stop everything else, and unbounded it would exhaust the memory.
 final class HashingThreads: Sendable {
     static let shared = HashingThreads(threads: 2, waiting: 64)

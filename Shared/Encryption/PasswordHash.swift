@@ -1,8 +1,8 @@
 import Foundation
 package import Models
 
-/// Passwords by scrypt (RFC 7914), with parameters and salt in the hash: `$scrypt$ln=14,r=8,p=5$<salt>$<hash>`, both in base64 without padding
-/// (the PHC string format). A check takes a tenth or two of a second and 16 MiB: two run at once, on threads of their own, first come first
+/// Passwords by scrypt (RFC 7914), with parameters and salt in the hash: `$scrypt$ln=13,r=8,p=10$<salt>$<hash>`, both in base64 without padding
+/// (the PHC string format). A check takes a tenth or two of a second and 8 MiB: two run at once, on threads of their own, first come first
 /// served, and beyond 64 waiting a ``Problem`` of kind `unavailable` is thrown. Hashes of other parameters are still read (128 MiB for those of
 /// `ln=17,r=8,p=1`) and ask for a new one.
 ///
@@ -11,8 +11,8 @@ package import Models
 package enum PasswordHash {
     package enum Check: Sendable { case wrong, right, rightButOutdated }
 
-    /// OWASP Password Storage Cheat Sheet: N = 2^14, r = 8, p = 5, listed as equal to N = 2^17, p = 1 in an eighth of the memory.
-    static let parameters = Scrypt.Parameters(logCost: 14, blockSize: 8, parallelism: 5)
+    /// OWASP Password Storage Cheat Sheet: N = 2^13, r = 8, p = 10, listed as equal to N = 2^17, p = 1 in a sixteenth of the memory.
+    static let parameters = Scrypt.Parameters(logCost: 13, blockSize: 8, parallelism: 10)
     private static let saltLength = 16
     private static let hashLength = 32
 

@@ -5,7 +5,7 @@ enum Allocator {
     /// the first large block that is freed, a password's table say, and the next ones stay in its heaps for good.
     private static let mapped: Int32 = 1 << 20
     /// Heaps that threads share: each has its own holes, and the default is eight for each core.
-    private static let heaps: Int32 = 4
+    private static let heaps: Int32 = 2
 
     static func settle() {
         _ = mallopt(M_MMAP_THRESHOLD, self.mapped)
