@@ -40,7 +40,6 @@ final class ProxyLane: FastLane {
         self.admittedSoFar.add(1, ordering: .relaxed)
         return LanePass(
             route: route,
-            principal: admitted.principal,
             headers: self.fixed + admitted.headers.map { ($0.rawName, $1) },
             // Kept until the answer has passed.
             holding: slot,

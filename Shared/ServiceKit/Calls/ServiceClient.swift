@@ -1,7 +1,6 @@
 import Foundation
 import HTTPTypes
 package import Models
-import NIOHTTP1
 package import Transport
 
 /// Calls one service of the house: picks a healthy replica, signs the identity, passes request id and traceparent on.
@@ -11,7 +10,9 @@ package struct ServiceClient: Sendable {
     let pool: ReplicaPool
     /// Of each replica, as the pool counts them.
     let origins: [Result<HTTPOrigin, any Error>]
-    private let identities: IdentityKeys
+    /// Whether ``begin(_:on:for:)`` can reach the replicas: it speaks plain HTTP.
+    package let canBeginOnLoops: Bool
+    let identities: IdentityKeys
     private let client: HTTPClient
 
     private struct Exchanged: Hashable {
@@ -32,6 +33,7 @@ package struct ServiceClient: Sendable {
         self.callee = callee
         self.pool = ReplicaPool(replicas.count)
         self.origins = replicas.map { url in Result { try HTTPOrigin(url) } }
+        self.canBeginOnLoops = self.origins.allSatisfy { if case .success(let origin) = $0 { !origin.isEncrypted } else { false } }
         self.identities = identities
         self.client = client
     }
@@ -112,18 +114,6 @@ package struct ServiceClient: Sendable {
         }
     }
 
-    /// Begins a GET over connections of an event loop. Called on that loop.
-    package func begin(_ request: LoopRequest, on calls: LoopCalls, for receiver: any CallReceiver) -> LoopCall {
-        let call = LoopCall(request, by: self, on: calls, for: receiver)
-        call.begin()
-        return call
-    }
-
-    /// Whether ``begin(_:on:for:)`` can reach the replicas: it speaks plain HTTP.
-    package var canBeginOnLoops: Bool {
-        self.origins.allSatisfy { if case .success(let origin) = $0 { !origin.isEncrypted } else { false } }
-    }
-
     private static func deadline(of request: OutgoingRequest) -> ContinuousClock.Instant {
         .now + (request.timeouts.total ?? request.timeouts.connect * 2)
     }
@@ -174,8 +164,7 @@ package struct ServiceClient: Sendable {
     }
 
     /// Who asks, as far as it is signed.
-    private func identity(_ principal: Principal?, _ requestID: String, _ publicURL: String?, _ clientAddress: String?) -> InternalIdentity
-    {
+    func identity(_ principal: Principal?, _ requestID: String, _ publicURL: String?, _ clientAddress: String?) -> InternalIdentity {
         InternalIdentity(
             caller: self.caller,
             callee: self.callee,
@@ -185,18 +174,6 @@ package struct ServiceClient: Sendable {
             clientAddress: clientAddress,
             expires: Int64(Date().timeIntervalSince1970.rounded(.down)) + IdentityKeys.lifetime
         )
-    }
-
-    /// As it goes to one replica.
-    func head(of request: LoopRequest, at index: Int) throws -> HTTPRequestHead {
-        let identity = self.identity(request.principal, request.requestID, request.publicURL, request.clientAddress)
-        let signed = SignedRequest(method: "GET", path: request.target, body: .bytes([]))
-        var headers = request.headers
-        headers.append(("Host", try self.origins[index].get().authority))
-        headers.append(("Switchboard-Identity", try self.identities.sign(identity, for: signed)))
-        headers.append(("X-Request-Id", request.requestID))
-        headers.append(("traceparent", request.traceParent.description))
-        return HTTPRequestHead(version: .http1_1, method: .GET, uri: request.target, headers: HTTPHeaders(headers))
     }
 
     private func signed(_ request: OutgoingRequest, at origin: HTTPOrigin) throws -> HTTPClientRequest {

@@ -1,3 +1,5 @@
+package import NIOHTTP1
+
 /// Names of header fields, asked for in any case (RFC 9110 section 5.1). Made for a look at each header of each request: no text is made, nothing
 /// hashed.
 package struct HeaderNames: Sendable, ExpressibleByArrayLiteral {
@@ -27,6 +29,20 @@ extension String {
         let start = self.utf8.prefix(prefix.utf8CodeUnitCount)
         return start.count == prefix.utf8CodeUnitCount
             && prefix.withUTF8Buffer { prefix in start.elementsEqual(prefix) { $0.lowercase == $1 } }
+    }
+}
+
+extension HTTPHeaders {
+    /// All values of a name as one (RFC 9110 section 5.3); nil where there is none.
+    package func combined(_ name: String) -> String? {
+        let values = self[name]
+        let text = values.count < 2 ? values.first : values.joined(separator: ", ")
+        // The decoder leaves the space behind a value, which is none of it (section 5.5).
+        guard let last = text?.utf8.last, last == UInt8(ascii: " ") || last == UInt8(ascii: "\t") else { return text }
+        return text.map { text in
+            let end = text.utf8.lastIndex { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
+            return end.map { String(text[...$0]) } ?? ""
+        }
     }
 }
 

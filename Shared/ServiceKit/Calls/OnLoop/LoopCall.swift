@@ -31,7 +31,7 @@ package final class LoopCall {
     private var hasHead = false
     /// A kept connection turned out to be closed.
     private var wasStale = false
-    private var pause: Scheduled<Void>?
+    private var nextTry: Scheduled<Void>?
     private var isOver = false
 
     init(_ request: LoopRequest, by client: ServiceClient, on calls: LoopCalls, for receiver: any CallReceiver) {
@@ -51,7 +51,7 @@ package final class LoopCall {
 
     private func attempt() {
         switch self.client.pool.pick(avoiding: self.tried) {
-        case .none(let untilBack): self.goOn(after: untilBack, or: self.client.noReplica(untilBack))
+        case .none(let untilBack): self.tryAgain(after: untilBack, or: self.client.noReplica(untilBack))
         case .replica(let index):
             self.place = (index, .now)
             self.reach(index)
@@ -77,7 +77,7 @@ package final class LoopCall {
         case .failure(let error):
             self.settle(.notConnected)
             self.tried.insert(index)
-            self.goOn(after: .zero, or: ServiceCallError(self.client.callee, .notSent, detail: "\(error)"))
+            self.tryAgain(after: .zero, or: ServiceCallError(self.client.callee, .notSent, detail: "\(error)"))
         }
     }
 
@@ -92,11 +92,11 @@ package final class LoopCall {
         }
     }
 
-    private func goOn(after wait: Duration, or failure: ServiceCallError) {
+    private func tryAgain(after wait: Duration, or failure: ServiceCallError) {
         self.failures += 1
         let pause = TimeAmount(max(wait, ServiceClient.pause(self.failures)))
         guard self.failures < ServiceClient.tries, .now() + pause < self.deadline else { return self.fail(failure) }
-        self.pause = self.calls.eventLoop.assumeIsolated().scheduleTask(in: pause) { self.attempt() }
+        self.nextTry = self.calls.eventLoop.assumeIsolated().scheduleTask(in: pause) { self.attempt() }
     }
 
     // MARK: - The end
@@ -111,7 +111,7 @@ package final class LoopCall {
     private func finish() {
         self.isOver = true
         self.settle(.other)
-        self.pause?.cancel()
+        self.nextTry?.cancel()
         self.connection = nil
         self.calls.ended(self)
     }
@@ -146,9 +146,9 @@ package final class LoopCall {
     // MARK: - Told by the receiver
 
     /// It cannot take more now.
-    package func hold() { self.connection?.pause() }
+    package func pause() { self.connection?.pause() }
 
-    package func goOn() { self.connection?.resume() }
+    package func resume() { self.connection?.resume() }
 
     // MARK: - Told by the connection
 
@@ -163,7 +163,6 @@ package final class LoopCall {
     func readCompleted() { self.receiver?.readCompleted() }
 
     func ended() {
-        self.connection = nil
         self.finish()
         self.letGo()?.ended()
     }

@@ -109,10 +109,10 @@ final class LaneHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
-            self.current?.call?.goOn()
+            self.current?.call?.resume()
             self.goOn(context)
         } else {
-            self.current?.call?.hold()
+            self.current?.call?.pause()
         }
         context.fireChannelWritabilityChanged()
     }
