@@ -44,27 +44,13 @@ limits: $(LAUNCHER) ## Hammer three gateways for 30 s and kill one; count what w
 revocations: $(LAUNCHER) ## Time from a revocation to the first refusal at another gateway, 200 times (root: also with dropped packets)
 	@exec $(LAUNCHER) revocations
 
-# One module after the other: many of the tests load both cores and every connection of the cluster, and some measure time.
 TESTS := Models Encryption Database Transport ServiceKit Gateway Integrations Campaigns Webhooks EndToEnd
-
-# The tests as they were built, without `swift test`: that would read every package's manifest anew for each module, whose cluster has a port of
-# its own in the environment.
 TEST_RUN := compose/local/test.sh .build/debug/switchboardPackageTests.xctest --testing-library swift-testing
-
-# What the tests were answered through the public API; held against the API document behind them.
-EXCHANGES := $(CURDIR)/.build/exchanges.ndjson
 
 test: ## Run every test beside a fresh private Postgres
 	@compose/local/setup.sh test
 	@$(SWIFT_BUILD) --build-tests
-	@rm -f $(EXCHANGES)
-	@failed=; export RECORD_EXCHANGES=$(EXCHANGES); for module in $(TESTS); do \
-		echo "== $$module"; \
-		$(TEST_RUN) --filter "^$${module}Tests\." || failed="$$failed $$module"; \
-	done; \
-	echo "== API document"; \
-	"$$(Tests/venv.sh Tests/APIDocument/requirements-check.txt)/python" Tests/APIDocument/check.py $(EXCHANGES) || failed="$$failed APIDocument"; \
-	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+	@Tests/run.sh $(TESTS)
 
 attack-timing: ## Sign in to 200 known and 200 unknown accounts; compare the times by rank (about a minute)
 	@compose/local/setup.sh test

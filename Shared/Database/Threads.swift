@@ -164,6 +164,11 @@ struct FIFO<Element> {
         for element in other { self.elements.append(element) }
     }
 
+    mutating func prepend(_ others: [Element]) {
+        self.elements.replaceSubrange(..<self.head, with: others.map(Optional.some))
+        self.head = 0
+    }
+
     mutating func popFirst() -> Element? {
         guard self.head < self.elements.count else { return nil }
         let element = self.elements[self.head]

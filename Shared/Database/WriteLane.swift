@@ -102,6 +102,9 @@ final class WriteLane: Sendable {
         }
     }
 
+    /// Jobs that were taken and not begun: they are next again.
+    func giveBack(_ jobs: [WriteJob]) { self.state.withLock { $0.queue.prepend(jobs) } }
+
     /// A worker lost its connection: whoever is idle takes its place.
     func leave(_ worker: WriteWorker) {
         let other = self.state.withLock { state in

@@ -42,7 +42,9 @@ final class WriteWorker: Sendable {
     }
 
     private func serve(_ session: Session) {
-        while session.checkAlive(), let jobs = self.lane.next(for: self) {
+        while let jobs = self.lane.next(for: self) {
+            // Looked at with the jobs in hand: between an earlier look and the sending this thread may have stood still for long.
+            guard session.checkAlive() else { return self.lane.giveBack(jobs) }
             guard !jobs.isEmpty else {
                 let ready = session.connection.wait(waker: self.waker, until: .distantFuture)
                 if ready.waker { self.waker.drain() }

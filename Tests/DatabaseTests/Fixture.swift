@@ -100,16 +100,17 @@ extension Postgres {
     }
 
     /// Ends those sessions and waits until they are gone.
+    /// - Throws: ``TestFailure`` when one does not go.
     @discardableResult
     func terminate(_ text: String, role: String = "campaigns") async throws -> Int {
-        let ended: Int =
-            try await self.readFirst(
-                """
-                SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
-                WHERE usename = \(role) AND datname = current_database() AND query LIKE \("%\(text)%")
-                """
-            ) ?? 0
-        return ended
+        let gone: [Bool] = try await self.read(
+            """
+            SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity
+            WHERE usename = \(role) AND datname = current_database() AND query LIKE \("%\(text)%")
+            """
+        )
+        guard gone.allSatisfy(\.self) else { throw TestFailure("a session of \(role) did not end within 20 s") }
+        return gone.count
     }
 }
 

@@ -95,7 +95,7 @@ import Testing
 
     @Test func aSlowReadIsEndedByTheServer() async throws {
         try await withItems { database in
-            try await withClient(database.urls.runtime, { $0.readTimeout = .milliseconds(300) }) { client in
+            try await withClient(database.urls.runtime, { $0.readTimeout = .seconds(1) }) { client in
                 let error = try await databaseError { try await client.readFirst("SELECT 1 FROM pg_sleep(20)", as: Int.self) }
                 #expect(error?.kind == .timedOut)
                 #expect(try await client.readFirst("SELECT 2") == 2)

@@ -54,7 +54,7 @@ import Testing
 
     @Test func aSlowWriteIsEndedByTheServer() async throws {
         try await withItems { database in
-            try await withClient(database.urls.runtime, { $0.writeTimeout = .milliseconds(300) }) { client in
+            try await withClient(database.urls.runtime, { $0.writeTimeout = .seconds(1) }) { client in
                 let error = try await databaseError { try await client.write("SELECT pg_sleep(20)") }
                 #expect(error?.kind == .timedOut)
                 #expect(try await client.writeFirst("SELECT 2") == 2)
@@ -96,7 +96,7 @@ import Testing
 
     @Test func aWriterWhoWaitsTooLongIsToldThatNothingHappened() async throws {
         try await withItems { database in
-            try await withClient(database.urls.runtime, { ($0.writeConnections, $0.waitLimit) = (1, .milliseconds(300)) }) { client in
+            try await withClient(database.urls.runtime, { ($0.writeConnections, $0.waitLimit) = (1, .seconds(1)) }) { client in
                 try await client.waitUntilConnected()
                 try await Gate.closed(database) { gate in
                     async let first = client.write("SELECT 1 FROM \(raw: Gate.passing)")
