@@ -45,6 +45,10 @@ import Testing
             #expect(answer.status == 422)
             let pointers = (answer.json["errors"]?.arrayValue ?? []).compactMap { $0["pointer"]?.stringValue }.sorted()
             #expect(pointers == ["/extra", "/kinds/campaign_failed/mail", "/kinds/campaign_in_doubt/mail", "/kinds/integration_failed"])
+            let null: JSONValue = ["kinds": ["campaign_failed": .null]]
+            let nulled = try await gateway.door.send("PUT", "/api/v1/notifications/settings", headers: editor.bearer, body: null)
+            #expect(nulled.status == 422)
+            #expect(nulled.json["errors"]?.arrayValue?.map { $0["pointer"]?.stringValue } == ["/kinds/campaign_failed"])
             let none = try await gateway.door.send("PUT", "/api/v1/notifications/settings", headers: editor.bearer, body: [:])
             #expect(none.status == 422)
         }

@@ -12,7 +12,7 @@ packages=(
 )
 case "${1:-run}" in
 run | test) ;;
-bench) packages+=(postgresql-contrib nginx-light libnginx-mod-http-lua lua-resty-core lua-nginx-redis redis-tools wrk hey) ;;
+bench) packages+=(postgresql-contrib nginx-light libnginx-mod-http-lua lua-resty-core lua-nginx-redis redis-tools wrk) ;;
 browser) packages+=(chromium fonts-dejavu-core) ;;
 fresh) packages+=(mmdebstrap) ;;
 *)

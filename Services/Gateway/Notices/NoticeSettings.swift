@@ -24,7 +24,8 @@ struct NoticeSettings: Sendable, Equatable, Encodable {
         var reader = FieldReader(body)
         let declined = reader.fields("kinds") { kinds in
             NoticeKind.kinds(for: role).map(\.rawValue).filter { kind in
-                kinds.optionalFields(kind) { $0.boolean("mail") } == false
+                // A null is no choice, and the answer never holds one.
+                kinds.has(kind) && !kinds.fields(kind) { $0.boolean("mail") }
             }
         }
         try reader.finish()

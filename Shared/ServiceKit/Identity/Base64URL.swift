@@ -16,23 +16,36 @@ package enum Base64URL {
     }
 
     static func append(_ bytes: [UInt8], to text: inout [UInt8]) {
-        let alphabet = self.alphabet
         let encoded = [UInt8](unsafeUninitializedCapacity: (bytes.count * 4 + 2) / 3) { output, count in
-            var (bits, held) = (UInt32(0), UInt32(0))
-            for byte in bytes {
-                bits = bits << 8 | UInt32(byte)
-                held += 8
-                while held >= 6 {
-                    held -= 6
-                    output[count] = alphabet[Int(bits >> held & 63)]
-                    count += 1
-                }
+            bytes.withUnsafeBufferPointer { bytes in
+                self.alphabet.withUnsafeBufferPointer { alphabet in count = self.write(bytes, alphabet, to: output) }
             }
-            guard held > 0 else { return }
-            output[count] = alphabet[Int(bits << (6 - held) & 63)]
-            count += 1
         }
         text += encoded
+    }
+
+    /// - Returns: how many characters were written.
+    private static func write(
+        _ bytes: UnsafeBufferPointer<UInt8>,
+        _ alphabet: UnsafeBufferPointer<UInt8>,
+        to output: UnsafeMutableBufferPointer<UInt8>
+    ) -> Int {
+        var count = 0
+        func write(_ bits: UInt32, characters: Int) {
+            for place in 0..<characters { output[count + place] = alphabet[Int(bits >> UInt32(18 - 6 * place) & 63)] }
+            count += characters
+        }
+        var start = 0
+        while start + 3 <= bytes.count {
+            write(UInt32(bytes[start]) << 16 | UInt32(bytes[start + 1]) << 8 | UInt32(bytes[start + 2]), characters: 4)
+            start += 3
+        }
+        switch bytes.count - start {
+        case 1: write(UInt32(bytes[start]) << 16, characters: 2)
+        case 2: write(UInt32(bytes[start]) << 16 | UInt32(bytes[start + 1]) << 8, characters: 3)
+        default: break
+        }
+        return count
     }
 
     /// nil where the text is not base64url, bits behind its last byte included: each value has one spelling.

@@ -1,10 +1,18 @@
--- One of the keys at random in each request; the counts as JSON at the end.
+-- One of the keys at random in each request; the counts as JSON at the end. Arguments: the file of the keys and, for a rate below the limit, the
+-- milliseconds that each connection pauses before a request, in the mean: exponentially spread, so that requests come as from many strangers.
 local requests = {}
 
 function init(arguments)
-  math.randomseed(os.time())
+  -- Each thread has a state of its own, and its tables their own addresses: the threads do not do the same.
+  math.randomseed(os.time() + tonumber(tostring({}):match('0x(%x+)'), 16) % 1000003)
   for key in io.lines(arguments[1]) do
     requests[#requests + 1] = wrk.format('GET', nil, { ['X-API-Key'] = key })
+  end
+  local pause = tonumber(arguments[2])
+  if pause then
+    function delay()
+      return math.floor(0.5 - math.log(1 - math.random()) * pause)
+    end
   end
 end
 
