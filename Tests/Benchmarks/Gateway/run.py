@@ -299,11 +299,18 @@ def main():
     ratio("nginx + Lua + Redis", 0.9)
     ratio("FastAPI + httpx", 13)
     half = middle["Switchboard"]["rate"] / 2
-    pairs = [(bench.wrk(own, 5, half), bench.wrk(direct, 5, half)) for _ in range(options.rounds)]
-    value = statistics.median(through["p99"] - straight["p99"] for through, straight in pairs)
-    met &= value < 2
-    rate = statistics.median(through["rate"] for through, _ in pairs)
-    print(f"added p99 at half load ({rate:.0f} req/s): {value:.2f} ms (aim under 2) {'met' if value < 2 else 'MISSED'}")
+    paced = {peer.name: [] for peer in peers if peer.name != "FastAPI + httpx"}
+    for _ in range(options.rounds):
+        for peer in peers:
+            if peer.name in paced:
+                paced[peer.name].append(bench.wrk(peer, 5, half))
+    added = {
+        name: statistics.median(through["p99"] - straight["p99"] for through, straight in zip(rounds, paced["direct"]))
+        for name, rounds in paced.items() if name != "direct"
+    }
+    met &= added["Switchboard"] < 2
+    shown = ", ".join(f"{name} {value:.2f}" for name, value in added.items())
+    print(f"added p99 at {half:.0f} req/s, half of Switchboard's, in ms: {shown} (aim under 2) {'met' if added['Switchboard'] < 2 else 'MISSED'}")
     if options.soak:
         done, signed_in, samples = bench.soak(own, options.soak)
         met &= max(samples) < 80
