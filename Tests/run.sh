@@ -32,6 +32,6 @@ part APIDocument "$(Tests/venv.sh Tests/APIDocument/requirements-check.txt)/pyth
 for name in "${failed[@]}"; do
     echo "== failed: $name"
     # What each test said of itself; of a process that ended before it could say anything, its last words.
-    grep -E '^(✘|↳|[[:space:]]+↳)' "$logs/$name.log" | head -60 || tail -20 "$logs/$name.log"
+    sed 's/\x1b\[[0-9;]*m//g' "$logs/$name.log" | grep -E '^[[:space:]]*(✘|↳)' | head -60 || tail -20 "$logs/$name.log"
 done
 exit 1

@@ -188,6 +188,28 @@ import Testing
         }
     }
 
+    /// RFC 9112 section 6.1: who speaks HTTP/1.0 knows no chunks. The end of the connection is the end of the answer.
+    @Test(arguments: ["", "Origin: https://a.example\r\n", "Connection: keep-alive\r\n"])
+    func anOlderClientGetsNoChunks(more: String) async throws {
+        try await self.withLane { _ in
+            Response(
+                status: .ok,
+                body: ResponseBody { writer in
+                    try await writer.write(ByteBuffer(string: Self.text))
+                    try await writer.finish(nil)
+                }
+            )
+        } _: { gateway, member, _ in
+            let connection = try RawConnection(gateway.door)
+            connection.send(Self.request("/api/v1/contacts", member, more).replacing("HTTP/1.1", with: "HTTP/1.0"))
+            let received = await connection.receive()
+            #expect(received.statuses == [200])
+            #expect(received.isClosed)
+            #expect(!received.text.lowercased().contains("transfer-encoding"))
+            #expect(received.text.hasSuffix("\r\n\r\n" + Self.text))
+        }
+    }
+
     @Test func aClientThatHasSaidAllIsStillAnswered() async throws {
         try await self.withLane { _ in
             try await Task.sleep(for: .milliseconds(100))

@@ -66,6 +66,26 @@ struct SecureChannel: ServerChildChannel {
     }
 }
 
+/// Ends a connection on which something has not come in time. Touched on its loop alone.
+private struct Deadline {
+    private var timer: Scheduled<Void>?
+    /// It has begun, and what it waits for has not come.
+    var isAwaited: Bool { self.timer != nil }
+
+    mutating func begin(_ limit: Duration, or end: ConnectionEnd, _ context: ChannelHandlerContext) {
+        self.timer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limit)) {
+            end.count()
+            context.close(promise: nil)
+        }
+    }
+
+    /// It has come, or the connection is over.
+    mutating func settle() {
+        self.timer?.cancel()
+        self.timer = nil
+    }
+}
+
 /// Waits for a connection's first byte, which tells TLS from everything else.
 private final class FirstByte: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
@@ -76,7 +96,7 @@ private final class FirstByte: ChannelInboundHandler, RemovableChannelHandler {
 
     private let limit: Duration
     private let goOn: (Bool) throws -> Void
-    private var timer: Scheduled<Void>?
+    private var deadline = Deadline()
 
     /// - goOn: adds the handlers behind this one; told whether TLS begins.
     init(limit: Duration, goOn: @escaping (Bool) throws -> Void) {
@@ -84,31 +104,26 @@ private final class FirstByte: ChannelInboundHandler, RemovableChannelHandler {
         self.goOn = goOn
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.timer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(self.limit)) {
-            ConnectionEnd.silent.count()
-            context.close(promise: nil)
-        }
-    }
+    func handlerAdded(context: ChannelHandlerContext) { self.deadline.begin(self.limit, or: .silent, context) }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.timer?.cancel() }
+    func handlerRemoved(context: ChannelHandlerContext) { self.deadline.settle() }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.timer?.cancel()
+        self.deadline.settle()
         context.fireChannelInactive()
     }
 
     /// A client that ends its side before it has said anything.
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         context.fireUserInboundEventTriggered(event)
-        if self.timer != nil, event as? ChannelEvent == .inputClosed || event is ChannelShouldQuiesceEvent { context.close(promise: nil) }
+        let isOver = event as? ChannelEvent == .inputClosed || event is ChannelShouldQuiesceEvent
+        if self.deadline.isAwaited, isOver { context.close(promise: nil) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard let timer else { return context.fireChannelRead(data) }
+        guard self.deadline.isAwaited else { return context.fireChannelRead(data) }
         guard let first = self.unwrapInboundIn(data).readableBytesView.first else { return }
-        timer.cancel()
-        self.timer = nil
+        self.deadline.settle()
         do {
             try self.goOn(first == Self.handshake)
         } catch {
@@ -124,31 +139,22 @@ private final class HandshakeGuard: ChannelInboundHandler, RemovableChannelHandl
     typealias InboundIn = NIOAny
 
     private let limit: Duration
-    private var timer: Scheduled<Void>?
-    private var isOver = false
+    private var deadline = Deadline()
 
     init(_ limits: ConnectionLimits) { self.limit = limits.head }
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.timer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(self.limit)) {
-            ConnectionEnd.slowHandshake.count()
-            context.close(promise: nil)
-        }
-    }
+    func handlerAdded(context: ChannelHandlerContext) { self.deadline.begin(self.limit, or: .slowHandshake, context) }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.timer?.cancel() }
+    func handlerRemoved(context: ChannelHandlerContext) { self.deadline.settle() }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.timer?.cancel()
+        self.deadline.settle()
         context.fireChannelInactive()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .handshakeCompleted? = event as? TLSUserEvent {
-            self.timer?.cancel()
-            self.isOver = true
-        }
-        if event is ChannelShouldQuiesceEvent, !self.isOver { context.close(promise: nil) }
+        if case .handshakeCompleted? = event as? TLSUserEvent { self.deadline.settle() }
+        if event is ChannelShouldQuiesceEvent, self.deadline.isAwaited { context.close(promise: nil) }
         context.fireUserInboundEventTriggered(event)
     }
 }

@@ -57,7 +57,7 @@ final class RawConnection: Sendable {
         var isClosed: Bool
 
         /// Statuses of all answers, one after the other.
-        var statuses: [Int] { self.text.matches(of: #/HTTP/1\.1 (\d{3}) /#).compactMap { Int($0.1) } }
+        var statuses: [Int] { self.text.matches(of: #/HTTP/1\.[01] (\d{3}) /#).compactMap { Int($0.1) } }
     }
 
     /// Everything until the other side closes, until so many answers have begun, or until so much time has passed.

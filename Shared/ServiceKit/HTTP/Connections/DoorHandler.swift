@@ -29,6 +29,8 @@ final class DoorHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var underWay = 0
     /// The request being read is the last.
     private var isLastRequest = false
+    /// It is HTTP/1.0: its answer must come without chunks (RFC 9112 section 6.1), so that the connection's end may have to end it.
+    private var isLastRequestOld = false
     /// The answer being written is the last.
     private var isLastAnswer = false
     private var timer: Scheduled<Void>?
@@ -57,7 +59,7 @@ final class DoorHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case .head(let head):
             do throws(RequestFraming.Fault) {
                 let framing = try RequestFraming(head)
-                self.isLastRequest = framing.closes
+                (self.isLastRequest, self.isLastRequestOld) = (framing.closes, framing.isOld)
                 self.pace.headEnded(length: framing.length)
             } catch {
                 return self.refuse(error, context)
@@ -125,6 +127,8 @@ final class DoorHandler: ChannelDuplexHandler, RemovableChannelHandler {
             if self.isLast {
                 self.isLastAnswer = true
                 head.headers.replaceOrAdd(name: "Connection", value: "close")
+                // The encoder does the rest.
+                if self.isLastRequestOld { head.version = .http1_0 }
             }
             context.write(self.wrapOutboundOut(.head(head)), promise: promise)
         case .body: context.write(data, promise: promise)

@@ -5,6 +5,8 @@ import NIOHTTP1
 package struct RequestFraming: Equatable {
     /// The connection ends behind the answer.
     var closes = false
+    /// HTTP/1.0.
+    var isOld = false
     /// nil without `Content-Length`.
     var length: Int?
 
@@ -23,7 +25,8 @@ package struct RequestFraming: Equatable {
         guard head.version.major == 1 else { throw .malformed }
         var (hosts, codings) = (0, 0)
         let isCurrent = head.version.minor >= 1
-        var (isKept, isUpgrade) = (isCurrent, head.method == .CONNECT)
+        self.isOld = !isCurrent
+        var isUpgrade = head.method == .CONNECT
         for (name, value) in head.headers {
             switch name.utf8.count {
             case 4 where name.lowercased() == "host":
@@ -33,7 +36,6 @@ package struct RequestFraming: Equatable {
             case 10 where name.lowercased() == "connection":
                 let options = value.split(separator: ",").map { Self.trimmed($0).lowercased() }
                 if options.contains("close") { self.closes = true }
-                if options.contains("keep-alive") { isKept = true }
             case 14 where name.lowercased() == "content-length":
                 guard self.length == nil, let length = Self.length(value) else { throw .contentLength }
                 self.length = length
@@ -47,8 +49,9 @@ package struct RequestFraming: Equatable {
         }
         guard hosts == 1 || (hosts == 0 && !isCurrent) else { throw .host }
         if codings > 0, self.length != nil { throw .bothLengths }
-        // What follows a request that asks for another protocol is not read as a request.
-        if isUpgrade || !isKept { self.closes = true }
+        // What follows a request that asks for another protocol is not read as a request. HTTP/1.0 has no persistence of its own, and an answer of
+        // unknown length ends with its connection.
+        if isUpgrade || self.isOld { self.closes = true }
     }
 
     /// Digits alone: no sign, no list, and no more than any body has.
