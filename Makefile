@@ -27,10 +27,10 @@ $(LAUNCHER): $(RELEASE)/.built
 
 # exec: Ctrl-C must reach the launcher, which stops what it started, and make must wait for it.
 run: $(LAUNCHER) ## Start everything, run the demo job once, stay up until Ctrl-C
-	@exec $(LAUNCHER) run
+	@exec $(LAUNCHER) run $(SET:%=--set %)
 
-up: $(LAUNCHER) ## Start the four services and Postgres only
-	@exec $(LAUNCHER) up
+up: $(LAUNCHER) ## Start the four services and Postgres only (SET='NAME=VALUE …' gives them variables)
+	@exec $(LAUNCHER) up $(SET:%=--set %)
 
 demo: $(LAUNCHER) ## Run the demo job again in a new workspace, in the running stack where there is one
 	@exec $(LAUNCHER) demo

@@ -59,7 +59,12 @@ base_images() {
     mirror=$(apt-get indextargets --format '$(REPO_URI)' | head -n 1)
     mmdebstrap --quiet --variant=minbase --include=ca-certificates --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' bookworm - "$mirror" \
-        | docker import --change 'CMD ["bash"]' - debian:bookworm-slim >/dev/null
+        | docker import --change 'CMD ["bash"]' - debian:bare >/dev/null
+    # A machine without the base images may reach its Python index by ways of its own: what the image would fetch is fetched here.
+    context=$work/debian-image
+    DOCS_ASSETS_REQUIRED=1 "$root/compose/local/docs-assets.sh" "$context/docs"
+    printf 'FROM debian:bare\nCOPY docs /out/docs\n' > "$context/Dockerfile"
+    docker build -q --network host -t debian:bookworm-slim "$context" >/dev/null
 
     context=$work/postgres-image
     mkdir -p "$context"

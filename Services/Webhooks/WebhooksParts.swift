@@ -18,6 +18,7 @@ struct WebhooksParts: Sendable {
         var logger: Logger
     }
 
+    let eventTypes: EventTypeRoutes
     let intake: EventIntake
     let subscriptions: SubscriptionRoutes
     let log: DeliveryLog
@@ -50,6 +51,7 @@ struct WebhooksParts: Sendable {
         let ended = WakeSignal("webhooks_ended", database: given.database)
         let store = SubscriptionStore(database: given.database, vault: vault)
         self.due = due
+        self.eventTypes = EventTypeRoutes(samples: SampleStore(database: given.database))
         self.intake = EventIntake(
             store: EventStore(database: given.database, firstWait: configuration.schedule.first),
             due: due,
@@ -91,7 +93,7 @@ struct WebhooksParts: Sendable {
             Assembly.Worker("ended subscriptions", self.sweeper.loop()),
             Assembly.Worker("event partitions", self.partitions),
         ]) { table in
-            EventTypeRoutes().mount(in: table)
+            self.eventTypes.mount(in: table)
             IntakeRoutes(intake: self.intake).mount(in: table)
             self.subscriptions.mount(in: table)
             DeliveryRoutes(log: self.log).mount(in: table)

@@ -2,12 +2,22 @@ package import Foundation
 
 /// The catalogue of events that the house emits. Each has one shape for outbox, webhook body and samples.
 package enum EventType: String, Codable, CaseIterable, Sendable {
+    case contentPosted = "content_posted"
+    case campaignStarted = "campaign_started"
+    case campaignSent = "campaign_sent"
+    case analyticsMilestone = "analytics_milestone"
+    case messageDelivered = "message_delivered"
+    case messageBounced = "message_bounced"
+    case messageClicked = "message_clicked"
+    case contactCreated = "contact_created"
+    case contactUpdated = "contact_updated"
+    case contactUnsubscribed = "contact_unsubscribed"
+    case orderCreated = "order_created"
     case integrationConnected = "integration_connected"
     case integrationFailed = "integration_failed"
     case syncCompleted = "sync_completed"
-    case campaignStarted = "campaign_started"
-    case campaignSent = "campaign_sent"
     case apiKeyQuotaWarning = "api_key_quota_warning"
+    case webhookDisabled = "webhook_disabled"
 }
 
 /// An event as it travels everywhere: `{"id","type","timestamp","data"}`.

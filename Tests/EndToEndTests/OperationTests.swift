@@ -24,6 +24,14 @@ extension EndToEnd {
                 let source = try await owner.call(.get, "/api/v1/integrations?provider=hubspot")["data"]?.arrayValue?.first
                 let id = try #require(source?["id"]?.integerValue)
                 #expect(try await owner.send(.post, "/api/v1/integrations/\(id)/sync").status == 202)
+
+                // What the services tell is what the catalogue says of it.
+                let events = try await owner.call(.get, "/api/v1/admin/webhooks/event-logs?limit=100")["data"]?.arrayValue ?? []
+                let told = Set(events.compactMap { $0["type"]?.stringValue })
+                #expect(told.isSuperset(of: ["integration_connected", "sync_completed", "campaign_started", "campaign_sent"]))
+                #expect(events.allSatisfy { $0["quarantine"] == .null })
+                let samples = try await owner.call(.get, "/api/v1/zapier/events/campaign_sent/sample")
+                #expect(samples.arrayValue?.first?["data"]?["name"] != nil)
             }
         }
 

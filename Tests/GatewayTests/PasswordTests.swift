@@ -20,7 +20,10 @@ import Testing
             #expect(try await self.me(gateway, other) == 401)
             #expect(try await gateway.login(member.email).status == 401)
             #expect(try await gateway.login(member.email, Self.newPassword).status == 200)
-            #expect(try await gateway.post("/auth/password", member, body).status == 401)
+            // Not 401: the session is as good as before.
+            let wrong = try await gateway.post("/auth/password", member, body)
+            #expect(wrong.status == 422)
+            #expect(wrong.json["errors"]?.arrayValue?.map { $0["pointer"] } == ["/current_password"])
             #expect(try await gateway.audited(member.organization).contains("user.password_changed"))
             #expect(try await gateway.mail("password_changed", to: member.email).contains("was just changed"))
         }

@@ -133,7 +133,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "GET /api/v1/contacts HTTP/1.1\r\nContent-Length: 2\r\n", "DELETE /api/v1/campaigns/1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n",
+        "GET /api/v1/contacts HTTP/1.1\r\nContent-Length: 2\r\n", "GET /api/v1/auth/me HTTP/1.1\r\nContent-Length: 2\r\n",
+        "DELETE /api/v1/campaigns/1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n",
         "POST /api/v1/campaigns HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n",
     ]) func bodiesThatHaveNoPlaceOrEndAreBadRequests(head: String) async throws {
         let upstream = FakeUpstream(Self.echo)

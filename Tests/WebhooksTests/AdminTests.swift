@@ -17,7 +17,7 @@ import Testing
         try await fixture.subscribe("https://127.0.0.1:9/x")
         var ids: [String] = []
         for _ in 0..<3 {
-            let entry = EventBatch.Entry.make(data: ["campaign_id": 12, "name": "Spring", "secret": "s3cret"])
+            let entry = EventBatch.Entry.make(adding: ["secret": "s3cret"])
             try await fixture.bring([entry])
             ids.append(entry.event.id)
         }
@@ -95,7 +95,7 @@ import Testing
             )
             let newest = reply.json["newest_events"]?.arrayValue ?? []
             #expect(newest.map { $0["id"]?.stringValue } == ids.reversed())
-            #expect(newest.first?["target"] == "campaign:12" && newest.first?["name"] == "Spring")
+            #expect(newest.first?["target"] == "campaign:12" && newest.first?["name"] == "Spring news")
             #expect(!reply.json.text.contains("s3cret"))
             let other = try await fixture.call(.get, Route.webhooksSummary.template, in: Self.other)
             #expect(other.json["last_day"] == ["events": 1, "quarantined": 0, "succeeded": 0, "dead": 0, "open": 0])

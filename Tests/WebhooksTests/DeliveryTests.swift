@@ -36,8 +36,11 @@ import Testing
     @Test func bringsTheSignedEvent() async throws {
         try await Target.running { target in
             try await Fixture.running { fixture in
-                let secret = try await fixture.subscribe(target.url("/in?a=b")).secret
-                let entry = EventBatch.Entry.make(data: ["n": 1.5, "text": "ü \"x\"", "list": [1, nil]])
+                let secret = try await fixture.subscribe(target.url("/in?a=b"), to: [.contentPosted]).secret
+                let entry = EventBatch.Entry.make(
+                    EventType.contentPosted.rawValue,
+                    data: ["content_id": 7, "platform": "ü \"x\"", "n": 1.5, "list": [1, nil]]
+                )
                 try await fixture.delivering {
                     try await fixture.bring([entry])
                     try await eventually("the webhook came") { !target.deliveries.isEmpty }
@@ -46,7 +49,7 @@ import Testing
                 let id = entry.event.id
                 #expect(
                     String(decoding: delivery.body, as: UTF8.self)
-                        == #"{"id":"\#(id)","type":"campaign_sent","timestamp":"2025-11-24T16:00:00.500Z","data":{"list":[1,null],"n":1.5,"text":"ü \"x\""}}"#
+                        == #"{"id":"\#(id)","type":"content_posted","timestamp":"2025-11-24T16:00:00.500Z","data":{"content_id":7,"list":[1,null],"n":1.5,"platform":"ü \"x\""}}"#
                 )
                 #expect(delivery.header("webhook-id") == id)
                 #expect(delivery.header("content-type") == "application/json")

@@ -44,7 +44,7 @@ import Transport
         try await Fixture.running { fixture in
             try await fixture.subscribe("http://127.0.0.1:9/")
             let reply = try await fixture.bring([
-                .make("order_exploded"), .make(id: "evt_\u{0}.bad"), .make(data: ["nul": "a\u{0}b"]), .make(),
+                .make("order_exploded"), .make(id: "evt_\u{0}.bad"), .make(adding: ["nul": "a\u{0}b"]), .make(),
             ])
             #expect(reply.json == ["stored": 4])
             let reasons = try await fixture.database.runtime.read(
@@ -55,6 +55,20 @@ import Transport
             #expect(try await fixture.count("SELECT count(*) AS n FROM deliveries") == 2)
             #expect(fixture.log.text.contains("error Event quarantined"))
             #expect(fixture.log.text.contains("order_exploded"))
+        }
+    }
+
+    @Test func quarantinesWhatIsNotAsTheCatalogueSaysAndNamesWhere() async throws {
+        try await Fixture.running { fixture in
+            try await fixture.subscribe("http://127.0.0.1:9/")
+            let reply = try await fixture.bring([
+                .make(adding: ["campaign_id": "s3cret", "counts": ["total": 1]]), .make(data: [:]), .make(adding: ["more": true]),
+            ])
+            #expect(reply.json == ["stored": 3])
+            #expect(try await fixture.count("SELECT count(*) AS n FROM events WHERE quarantine = 'schema'") == 2)
+            #expect(try await fixture.count("SELECT count(*) AS n FROM deliveries") == 1)
+            #expect(fixture.log.text.contains("/campaign_id must be an integer; /counts/accepted is missing"))
+            #expect(!fixture.log.text.contains("s3cret"))
         }
     }
 

@@ -54,7 +54,9 @@ struct DocumentBuilder {
     // MARK: - Operations
 
     /// What a fragment may say of an operation.
-    private static let members: Set<String> = ["operationId", "description", "parameters", "body", "page", "answers", "problems"]
+    private static let members: Set<String> = [
+        "operationId", "description", "parameters", "body", "page", "cursor", "answers", "problems",
+    ]
 
     private mutating func operation(_ route: Route, _ own: JSONValue, tag: JSONValue?) -> JSONValue {
         for name in own.objectValue?.keys.sorted() ?? [] where !Self.members.contains(name) {
@@ -92,7 +94,11 @@ struct DocumentBuilder {
                 self.faults.append("\(route.name): the path parameter \(name) is not described")
             }
         }
-        if own["page"] != nil { parameters += [["$ref": "#/components/parameters/limit"], ["$ref": "#/components/parameters/cursor"]] }
+        if own["page"] != nil {
+            // Of a list in the order of text ids.
+            let cursor = own["cursor"] == "text" ? "textCursor" : "cursor"
+            parameters += [["$ref": "#/components/parameters/limit"], ["$ref": .string("#/components/parameters/\(cursor)")]]
+        }
         if route.idempotent { parameters.append(["$ref": "#/components/parameters/Idempotency-Key"]) }
         return parameters
     }

@@ -144,6 +144,11 @@ enum DocumentTexts {
             "schema": ["type": "string", "pattern": "^[A-Za-z0-9_-]{18}$"],
             "example": .string(Cursor.encode(1042)),
         ],
+        "textCursor": [
+            "name": "cursor", "in": "query", "description": "Where the list goes on: `next_cursor` of the page before.",
+            "schema": ["type": "string", "pattern": "^[A-Za-z0-9_-]{8,348}$"],
+            "example": .string(TextCursor.encode("evt_019a9f6e2b7c7d3e8f10a2b3c4d5e6f7")),
+        ],
         "Idempotency-Key": [
             "name": "Idempotency-Key", "in": "header",
             "description":

@@ -55,15 +55,16 @@ struct ProblemGuide: Sendable {
         switch kind {
         case .unauthenticated:
             (
-                "There is no credential, or it is unknown, has ended or was revoked.",
+                "There is no credential, or it is unknown, has ended or was revoked; at a sign-in: address or password are wrong; where a mailed token is "
+                    + "sent: it is unknown, used or too old.",
                 "Send `Authorization: Bearer` with an access token or an API key, or `X-API-Key`. Exchange an ended access token at "
                     + "`POST /api/v1/auth/refresh`.",
                 Problem(kind, "The token or API key is not valid.")
             )
         case .forbidden:
             (
-                "The caller is known, but their role or the API key's scopes do not allow this.",
-                "Ask an administrator for the role, or use a key with the scope that `detail` names.",
+                "The caller is known, but their role or the API key's scopes do not allow this, or they belong to no organization any more.",
+                "Ask an administrator for the role or an invitation, or use a key with the scope that `detail` names.",
                 Problem(kind, "This needs the role admin.")
             )
         case .secondFactorRequired:
@@ -76,7 +77,7 @@ struct ProblemGuide: Sendable {
             (
                 "Passwords, codes or mails were asked for too often, from this address or for this account.",
                 "Wait as many seconds as `Retry-After` says. Right passwords wait as wrong ones do.",
-                Problem(kind, "Too many attempts. Try again in 30 seconds.", retryAfter: 30)
+                Problem(kind, "Too many attempts. Wait before the next one.", retryAfter: 30)
             )
         default:
             (

@@ -74,11 +74,11 @@ struct APIKeySettings: Sendable, Equatable {
     private static func scopes(_ reader: inout FieldReader) -> Set<Scope>? {
         guard let texts = reader.optionalArray("scopes", 1...Scope.allCases.count) else { return nil }
         var scopes: Set<Scope> = []
-        for text in texts {
+        for (index, text) in texts.enumerated() {
             if let scope = text.stringValue.flatMap(Scope.init(rawValue:)) {
                 scopes.insert(scope)
             } else {
-                reader.fault("scopes", "holds an unknown scope; known are \(Scope.allCases.map(\.rawValue).joined(separator: ", "))")
+                reader.fault(at: "/scopes/\(index)", "is none of \(Scope.allCases.map(\.rawValue).joined(separator: ", "))")
             }
         }
         return scopes
@@ -125,15 +125,17 @@ struct APIKeySettings: Sendable, Equatable {
             faults.append(.init(pointer: "/scopes", detail: "must be among those of \(holder)"))
         }
         if let limit = bounds.expiresAt, self.expiresAt.map({ $0 > limit }) ?? true {
-            faults.append(.init(pointer: "/expires_at", detail: "must not be later than that of \(holder)"))
+            faults.append(
+                .init(pointer: "/expires_at", detail: "must be given, and not be later than that of \(holder), \(Timestamp.format(limit))")
+            )
         }
         if let limit = bounds.rateLimit, self.rateLimit.map({ $0 > limit }) ?? true {
-            faults.append(.init(pointer: "/rate_limit", detail: "must not be above that of \(holder)"))
+            faults.append(.init(pointer: "/rate_limit", detail: "must be given, and not be above that of \(holder), \(limit)"))
         }
         if !bounds.allowed.isEmpty,
             self.allowed.isEmpty || !self.allowed.allSatisfy({ own in bounds.allowed.contains { $0.contains(own) } })
         {
-            faults.append(.init(pointer: "/allowed_cidrs", detail: "must lie within those of \(holder)"))
+            faults.append(.init(pointer: "/allowed_cidrs", detail: "must be given, and lie within those of \(holder)"))
         }
         guard faults.isEmpty else { throw .validation(faults) }
     }

@@ -36,7 +36,7 @@ struct PasswordRoutes: Sendable {
         let user = context.principal.userID
         let visitor = Visitor(request, context)
         let own = try await self.sessions.current(request, context)
-        let checked = try await self.passwords.check(current, of: user, visitor)
+        let checked = try await self.passwords.check(current, of: user, in: "current_password", visitor)
         let hash = try await self.passwords.share.hold(checked.network) { try await PasswordHash.make(new) }
         let origin = AuditOrigin(context)
         try await self.database.transaction { transaction in

@@ -5,15 +5,12 @@ import ServiceKit
 /// What an operator does at the gateway's command line.
 enum OperatorCommands {
     static let all: [OperatorCommand] = [
-        command("list-organizations", "list organizations with their tier", ListOrganizations.self),
-        command("show-organization", "one organization with its tier, members and keys", ShowOrganization.self),
-        command("set-tier", "set the tier of an organization: default or premium", SetTier.self),
-        command("verify-audit", "check the chains of the audit log", VerifyAudit.self),
+        command(ListOrganizations.self), command(ShowOrganization.self), command(SetTier.self), command(VerifyAudit.self),
     ]
 
     /// The arguments of one command, parsed before anything else is done; `--help` prints them.
-    private static func command<Arguments: OperatorArguments>(_ name: String, _ summary: String, _: Arguments.Type) -> OperatorCommand {
-        OperatorCommand(name, summary) { texts in
+    private static func command<Arguments: OperatorArguments>(_: Arguments.Type) -> OperatorCommand {
+        OperatorCommand(Arguments.configuration.commandName ?? "", Arguments.configuration.abstract) { texts in
             let arguments: Arguments
             do {
                 arguments = try Arguments.parse(texts)
@@ -25,7 +22,8 @@ enum OperatorCommands {
     }
 }
 
-protocol OperatorArguments: ParsableArguments, Sendable {
+/// Its configuration holds its name and the line for the list of commands.
+protocol OperatorArguments: ParsableCommand, Sendable {
     func run(_ context: OperatorContext) async throws
 }
 

@@ -4,6 +4,8 @@ import Models
 import ServiceKit
 
 struct ListOrganizations: OperatorArguments {
+    static let configuration = CommandConfiguration(commandName: "list-organizations", abstract: "list organizations with their tier")
+
     @Option(help: "Only organizations whose id lies behind this one.")
     var after: OrganizationID?
 
@@ -22,6 +24,11 @@ struct ListOrganizations: OperatorArguments {
 }
 
 struct ShowOrganization: OperatorArguments {
+    static let configuration = CommandConfiguration(
+        commandName: "show-organization",
+        abstract: "one organization with its tier, members and keys"
+    )
+
     @Option(help: "The organization's id.")
     var organization: OrganizationID
 
@@ -35,6 +42,11 @@ struct ShowOrganization: OperatorArguments {
 }
 
 struct SetTier: OperatorArguments {
+    static let configuration = CommandConfiguration(
+        commandName: "set-tier",
+        abstract: "set the tier of an organization: default or premium"
+    )
+
     @Option(help: "The organization's id.")
     var organization: OrganizationID
 

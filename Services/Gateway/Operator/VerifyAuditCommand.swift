@@ -5,6 +5,8 @@ import ServiceKit
 
 /// Walks the chains of the audit log; ends with 1 where one is broken.
 struct VerifyAudit: OperatorArguments {
+    static let configuration = CommandConfiguration(commandName: "verify-audit", abstract: "check the chains of the audit log")
+
     @Option(help: "Only this organization's chain.")
     var organization: OrganizationID?
 
@@ -28,6 +30,9 @@ struct VerifyAudit: OperatorArguments {
     /// - Returns: how many chains are broken.
     private func walk(_ verifier: AuditVerifier, _ context: OperatorContext) async throws -> Int {
         if let organization {
+            guard try await OperatorStore(database: context.database).find(organization) != nil else {
+                throw OperatorFailure("There is no organization \(organization).")
+            }
             let published = self.published.flatMap { Self.head($0, of: organization) }
             return try await self.report(verifier.verify(organization, published: published), context)
         }
@@ -47,7 +52,7 @@ struct VerifyAudit: OperatorArguments {
             context.print("organization \(verdict.organization): \(fault.text)")
             return 1
         }
-        let place = head.position == 0 ? "no entries yet" : "head \(head.position):\(Hex.encode(head.mac))"
+        let place = head.position == 0 ? "no protected entries yet" : "head \(head.position):\(Hex.encode(head.mac))"
         context.print("organization \(verdict.organization): ok, \(place)")
         return 0
     }

@@ -15,9 +15,6 @@ enum ForwardedBody {
         let length = try self.length(request.headers)
         if let length, length > maximum { throw self.tooLarge(maximum) }
         if !isChunked, length ?? 0 == 0 { return .none }
-        if [.get, .head, .delete].contains(request.method) {
-            throw Problem(.badRequest, "A \(request.method.rawValue) request has no body here.")
-        }
         let isSmall = length.map { $0 <= RequestLimits.body } ?? false
         if isSmall || request.headers[.idempotencyKey] != nil {
             return .bytes(Array(try await request.collect(upTo: min(RequestLimits.body, maximum)).readableBytesView))

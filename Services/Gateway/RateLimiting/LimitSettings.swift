@@ -58,7 +58,7 @@ struct LimitSettings: Sendable {
             if let policy = LimitPolicy(rawValue: String(name.filter { $0 != " " })) {
                 dryRun.insert(policy)
             } else {
-                reader.fault("RATE_LIMIT_DRY_RUN", "names none of \(LimitPolicy.allCases.map(\.rawValue).joined(separator: ", "))")
+                reader.fault("RATE_LIMIT_DRY_RUN", "\(name) is none of \(LimitPolicy.allCases.map(\.rawValue).joined(separator: ", "))")
             }
         }
         self.dryRun = dryRun

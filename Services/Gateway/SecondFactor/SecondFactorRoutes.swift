@@ -40,7 +40,7 @@ struct SecondFactorRoutes: Sendable {
         let password = reader.secret("password")
         try reader.finish()
         let user = context.principal.userID
-        let checked = try await self.passwords.check(password, of: user, Visitor(request, context))
+        let checked = try await self.passwords.check(password, of: user, in: "password", Visitor(request, context))
         let secret = try RandomToken.bytes(OneTimePassword.secretLength)
         try await self.database.transaction { transaction in
             try self.passwords.settle(checked, transaction)
@@ -79,7 +79,7 @@ struct SecondFactorRoutes: Sendable {
         try reader.finish()
         let user = context.principal.userID
         let origin = AuditOrigin(context)
-        let checked = try await self.passwords.check(password, of: user, Visitor(request, context))
+        let checked = try await self.passwords.check(password, of: user, in: "password", Visitor(request, context))
         let hadOne = try await self.check.check(proof, of: user)
         try await self.database.transaction { transaction in
             try self.passwords.settle(checked, transaction)

@@ -34,13 +34,19 @@ struct PasswordCheck: Sendable {
     }
 
     /// For somebody who is signed in.
-    func check(_ password: Secret, of user: UserID, _ visitor: Visitor) async throws -> CheckedPassword {
+    /// - field: of the body, which holds the password.
+    /// - Throws: a validation problem where it is wrong (401 would say that the session has ended), and 429 and 503 problems.
+    func check(_ password: Secret, of user: UserID, in field: String, _ visitor: Visitor) async throws -> CheckedPassword {
         let network = ClientNetwork(visitor.address)
         return try await self.share.hold(network) {
             guard let record = try await self.accounts.password(of: user, near: try self.budgets.knownNetwork(network)) else {
                 throw Credential.refused
             }
-            return try await self.check(password, of: record.email, against: record, from: network, visitor)
+            do {
+                return try await self.check(password, of: record.email, against: record, from: network, visitor)
+            } catch let refused as Problem where refused == Self.wrong {
+                throw Problem.validation([.init(pointer: "/\(field)", detail: "is wrong")])
+            }
         }
     }
 

@@ -40,7 +40,9 @@ struct SignIn: Sendable {
             if let organization { try self.accounts.find(user, in: organization, transaction) } else {
                 try self.accounts.first(of: user, transaction)
             }
-        guard let account else { throw Problem(.forbidden, "This account belongs to no organization.") }
+        guard let account else {
+            throw Problem(.forbidden, "This account belongs to no organization: only a new invitation lets it in again.")
+        }
         return try self.sessions.open(tokens, for: account, visitor, transaction)
     }
 

@@ -91,7 +91,9 @@ private final class FaultyConnection: ChannelInboundHandler {
             is NIOHTTP2Errors.ExcessiveOutboundFrameBuffering,
             is NIOHTTP2Errors.ExcessivelyLargeHeaderBlock, is NIOHTTP2Errors.ExcessiveEmptyDataFrames:
             ConnectionEnd.flood.count()
-        default: ConnectionEnd.malformed.count()
+        case is any NIOHTTP2Error: ConnectionEnd.malformed.count()
+        // Of the layers below: a client that leaves without a word breaks nothing.
+        default: break
         }
         context.close(promise: nil)
     }

@@ -2,13 +2,25 @@ import Hummingbird
 import Models
 import ServiceKit
 
-/// `GET /api/v1/zapier/events`.
+/// `/api/v1/zapier/events`.
 struct EventTypeRoutes: Sendable {
+    let samples: SampleStore
+
     func mount(in table: RouteTable) {
         table.mount(.listEventTypes) { request, _ in
             _ = try request.page()
             return try .json(Page(data: EventCatalogue.all.map(EventTypeResponse.init), nextCursor: nil))
         }
+        table.mount(.sampleEvents, self.sample)
+    }
+
+    /// An array, as Zapier's polling and samples want it: newest first, each with its `id`.
+    @Sendable private func sample(_ request: Request, _ context: CallerContext) async throws -> Response {
+        guard let type = context.parameters.get("event").flatMap(EventType.init) else {
+            throw Problem(.notFound, "There is no such event; GET /api/v1/zapier/events lists them all.")
+        }
+        let recent = try await self.samples.recent(type, in: context.organizationID)
+        return recent.isEmpty ? try .json([EventCatalogue.description(of: type).exampleEvent]) : try .json(recent)
     }
 }
 
@@ -24,7 +36,7 @@ struct EventTypeResponse: Encodable, Sendable {
         self.version = description.version
         self.description = description.summary
         self.example = description.exampleEvent
-        self.dataSchema = description.dataSchema
+        self.dataSchema = description.shape.schema
     }
 
     enum CodingKeys: String, CodingKey {

@@ -6,11 +6,19 @@ enum EventCheck {
     enum Quarantine: String, Sendable {
         case malformedID = "malformed_id"
         case unknownType = "unknown_type"
+        /// Its `data` is not what the catalogue promises.
+        case schema
     }
 
     static func quarantine(_ event: Event) -> Quarantine? {
         if !isWellFormed(id: event.id) { return .malformedID }
-        return EventType(rawValue: event.type) == nil ? .unknownType : nil
+        guard let type = EventType(rawValue: event.type) else { return .unknownType }
+        return self.faults(of: event.data, as: type).isEmpty ? nil : .schema
+    }
+
+    /// Where the data of an event is not what the catalogue promises of its type.
+    static func faults(of data: JSONValue, as type: EventType) -> [Problem.Fault] {
+        EventCatalogue.description(of: type).shape.faults(in: data)
     }
 
     /// `evt_` and 32 lower-case hexadecimal digits: what partitions, signatures (no full stop) and traces rely on.

@@ -20,6 +20,11 @@ struct EventIntake: Sendable {
         return IntakeReceipt(stored: stored.events)
     }
 
+    /// Of the first few; no value of the event is among them.
+    private static func wording(_ faults: [Problem.Fault]) -> String {
+        faults.prefix(5).map { "\($0.pointer) \($0.detail)" }.joined(separator: "; ")
+    }
+
     /// A repeat of the batch reports again: an alert twice is better than one lost between commit and log.
     private func report(_ event: IncomingEvent) {
         Counter(label: "webhooks_events_quarantined").increment()
@@ -30,6 +35,7 @@ struct EventIntake: Sendable {
                 "event_id": "\(CleanText.line(event.id, limit: 64))",
                 "event_type": "\(CleanText.line(event.type, limit: 64))",
                 "reason": "\(event.quarantine?.rawValue ?? "")",
+                "faults": "\(Self.wording(event.faults))",
             ]
         )
     }
@@ -42,6 +48,12 @@ struct IncomingEvent: Sendable {
     var type: String
     var event: Event
     var quarantine: EventCheck.Quarantine?
+
+    /// Where its data is not what its type promises.
+    var faults: [Problem.Fault] {
+        guard self.quarantine == .schema, let type = EventType(rawValue: self.type) else { return [] }
+        return EventCheck.faults(of: self.event.data, as: type)
+    }
 
     init(_ entry: EventBatch.Entry) {
         self.organizationID = entry.organizationID

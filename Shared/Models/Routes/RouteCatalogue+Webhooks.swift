@@ -1,7 +1,7 @@
 extension RouteCatalogue {
     package static let webhooks: [Route] =
         [
-            .listEventTypes, .createSubscription, .listSubscriptions, .getSubscription, .deleteSubscription,
+            .listEventTypes, .sampleEvents, .createSubscription, .listSubscriptions, .getSubscription, .deleteSubscription,
             .listDeliveries, .getDelivery,
             .takeEvents,
         ] + webhooksAdmin
@@ -14,6 +14,13 @@ extension Route {
         .webhooks,
         .member(.viewer, .eventsRead),
         "The event catalogue"
+    )
+    package static let sampleEvents = Route(
+        .get,
+        "/api/v1/zapier/events/{event}/sample",
+        .webhooks,
+        .member(.viewer, .eventsRead),
+        "Recent events of a type"
     )
     package static let createSubscription = Route(
         .post,

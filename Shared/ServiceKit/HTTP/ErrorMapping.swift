@@ -91,8 +91,8 @@ struct ErrorAnswer {
 }
 
 /// RFC 6901.
-enum JSONPointer {
-    static func escape(_ token: String) -> String {
+package enum JSONPointer {
+    package static func escape(_ token: String) -> String {
         String(token.flatMap { $0 == "~" ? "~0" : $0 == "/" ? "~1" : String($0) })
     }
 }

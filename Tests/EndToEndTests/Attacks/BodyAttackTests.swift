@@ -75,7 +75,8 @@ extension EndToEnd {
                     let escaped = text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
                     let queries = ["cursor", "limit", "provider", "status", "action", "from", "granularity", "search", "q", "email"]
                     let query = queries.map { "\($0)=\(escaped)" }.joined(separator: "&")
-                    for target in ["\(path)?\(query)", "\(path)?cursor=\(escaped)", route.template.replacing("{id}", with: escaped)] {
+                    let named = route.template.replacing("{id}", with: escaped).replacing("{event}", with: escaped)
+                    for target in ["\(path)?\(query)", "\(path)?cursor=\(escaped)", named] {
                         attacks.append(Attack(route: route, target: target, body: nil, what: "GET \(target)"))
                     }
                 }
@@ -142,8 +143,9 @@ extension EndToEnd {
         }
 
         private func path(of route: Route, _ cast: RoleCast, _ owner: RoleCast.Actor) async throws -> String {
-            guard route.template.contains("{id}") else { return route.template }
-            return route.template.replacing("{id}", with: try await cast.target(of: route, in: cast.own, by: owner))
+            let template = route.template.replacing("{event}", with: "campaign_sent")
+            guard template.contains("{id}") else { return template }
+            return template.replacing("{id}", with: try await cast.target(of: route, in: cast.own, by: owner))
         }
 
         /// From an address of its own: what one address may do would end the attack early.

@@ -202,15 +202,20 @@ extension Fixture {
 }
 
 extension EventBatch.Entry {
+    /// - data: the catalogue's example where none is given.
+    /// - adding: members of the data besides.
     static func make(
         _ type: String = EventType.campaignSent.rawValue,
         id: String = EventID.make("evt"),
         in organization: OrganizationID = OrganizationID(1),
-        data: JSONValue = ["campaign_id": 12, "name": "Spring"]
+        data: JSONValue? = nil,
+        adding: [String: JSONValue] = [:]
     ) -> EventBatch.Entry {
-        EventBatch.Entry(
+        let example = EventType(rawValue: type).map { EventCatalogue.description(of: $0).example } ?? [:]
+        let data = (data ?? example).objectValue?.merging(adding) { $1 }
+        return EventBatch.Entry(
             organizationID: organization,
-            event: Event(id: id, type: type, timestamp: Date(timeIntervalSince1970: 1_764_000_000.5), data: data)
+            event: Event(id: id, type: type, timestamp: Date(timeIntervalSince1970: 1_764_000_000.5), data: .object(data ?? [:]))
         )
     }
 }
