@@ -20,6 +20,7 @@ struct WebhooksParts: Sendable {
 
     let eventTypes: EventTypeRoutes
     let intake: EventIntake
+    let trigger: TriggerRoutes
     let subscriptions: SubscriptionRoutes
     let log: DeliveryLog
     let admin: WebhookAdminRoutes
@@ -52,11 +53,9 @@ struct WebhooksParts: Sendable {
         let store = SubscriptionStore(database: given.database, vault: vault)
         self.due = due
         self.eventTypes = EventTypeRoutes(samples: SampleStore(database: given.database))
-        self.intake = EventIntake(
-            store: EventStore(database: given.database, firstWait: configuration.schedule.first),
-            due: due,
-            logger: given.logger
-        )
+        let events = EventStore(database: given.database, firstWait: configuration.schedule.first)
+        self.intake = EventIntake(store: events, due: due, logger: given.logger)
+        self.trigger = TriggerRoutes(store: events, idempotency: given.idempotency, due: due)
         self.subscriptions = SubscriptionRoutes(
             store: store,
             outboundGuard: given.outboundGuard,
@@ -95,6 +94,7 @@ struct WebhooksParts: Sendable {
         ]) { table in
             self.eventTypes.mount(in: table)
             IntakeRoutes(intake: self.intake).mount(in: table)
+            self.trigger.mount(in: table)
             self.subscriptions.mount(in: table)
             DeliveryRoutes(log: self.log).mount(in: table)
             self.admin.mount(in: table)

@@ -190,7 +190,7 @@ struct RoleCast: Sendable {
         if let role = actor.role, Self.ending.contains(route) { actor = try await Self.actor(self.door, role, in: self.own.organization) }
         var path = route.template
         if path.contains("{id}") { path = path.replacing("{id}", with: try await self.target(of: route, in: home, by: actor)) }
-        path = path.replacing("{file}", with: "page.css").replacing("{kind}", with: "not-found").replacing("{event}", with: "campaign_sent")
+        path = path.replacing("{file}", with: "page.css").replacing("{kind}", with: "not-found").replacing("{event}", with: "content_posted")
         return try await self.door.signed(actor.token)
             .send(route.method, path, self.body(of: route, in: self.own), headers: Self.elsewhere).status
     }
@@ -268,6 +268,7 @@ struct RoleCast: Sendable {
         case .createOrganization, .renameOrganization: ["name": .string(unique)]
         case .changeMember: ["role": "editor"]
         case .createInvitation: ["email": .string("\(unique)@roles.example"), "role": "viewer"]
+        case .triggerEvent: ["content_id": 7, "platform": "linkedin"]
         case .createKey: ["name": "matrix", "scopes": ["contacts:read"]]
         case .createIntegration:
             [

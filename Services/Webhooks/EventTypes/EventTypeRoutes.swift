@@ -16,11 +16,20 @@ struct EventTypeRoutes: Sendable {
 
     /// An array, as Zapier's polling and samples want it: newest first, each with its `id`.
     @Sendable private func sample(_ request: Request, _ context: CallerContext) async throws -> Response {
-        guard let type = context.parameters.get("event").flatMap(EventType.init) else {
-            throw Problem(.notFound, "There is no such event; GET /api/v1/zapier/events lists them all.")
-        }
+        let type = try EventType(parameterOf: context)
         let recent = try await self.samples.recent(type, in: context.organizationID)
         return recent.isEmpty ? try .json([EventCatalogue.description(of: type).exampleEvent]) : try .json(recent)
+    }
+}
+
+extension EventType {
+    /// The `{event}` of a path.
+    /// - Throws: 404 where the catalogue has none of that name.
+    init(parameterOf context: CallerContext) throws(Problem) {
+        guard let type = context.parameters.get("event").flatMap(Self.init) else {
+            throw Problem(.notFound, "There is no such event; GET /api/v1/zapier/events lists them all.")
+        }
+        self = type
     }
 }
 

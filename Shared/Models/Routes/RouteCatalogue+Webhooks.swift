@@ -1,7 +1,7 @@
 extension RouteCatalogue {
     package static let webhooks: [Route] =
         [
-            .listEventTypes, .sampleEvents, .createSubscription, .listSubscriptions, .getSubscription, .deleteSubscription,
+            .listEventTypes, .sampleEvents, .triggerEvent, .createSubscription, .listSubscriptions, .getSubscription, .deleteSubscription,
             .listDeliveries, .getDelivery,
             .takeEvents,
         ] + webhooksAdmin
@@ -21,6 +21,14 @@ extension Route {
         .webhooks,
         .member(.viewer, .eventsRead),
         "Recent events of a type"
+    )
+    package static let triggerEvent = Route(
+        .post,
+        "/api/v1/zapier/trigger/{event}",
+        .webhooks,
+        .member(.editor, .eventsWrite),
+        "Tell of an event",
+        idempotent: true
     )
     package static let createSubscription = Route(
         .post,
