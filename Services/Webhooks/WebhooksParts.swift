@@ -48,7 +48,7 @@ struct WebhooksParts: Sendable {
 
     init(_ given: Dependencies, _ configuration: WebhooksConfiguration) throws {
         let vault = SubscriptionVault(cipher: try Cipher(given.keyRing, purpose: "subscriptions"))
-        let due = WakeSignal("webhooks_deliveries", database: given.database)
+        let due = WakeSignal(DeliveryQueue.signal, database: given.database)
         let ended = WakeSignal("webhooks_ended", database: given.database)
         let store = SubscriptionStore(database: given.database, vault: vault)
         self.due = due
@@ -71,6 +71,7 @@ struct WebhooksParts: Sendable {
         self.worker = DeliveryWorker(
             queue: DeliveryQueue(
                 database: given.database,
+                events: events,
                 perSubscription: configuration.concurrencyPerSubscription,
                 lease: DeliveryQueue.lease(timeout: configuration.timeout)
             ),

@@ -190,7 +190,8 @@ struct RoleCast: Sendable {
         if let role = actor.role, Self.ending.contains(route) { actor = try await Self.actor(self.door, role, in: self.own.organization) }
         var path = route.template
         if path.contains("{id}") { path = path.replacing("{id}", with: try await self.target(of: route, in: home, by: actor)) }
-        path = path.replacing("{file}", with: "page.css").replacing("{kind}", with: "not-found").replacing("{event}", with: "content_posted")
+        path = path.replacing("{file}", with: "page.css").replacing("{kind}", with: "not-found")
+            .replacing("{event}", with: "content_posted")
         return try await self.door.signed(actor.token)
             .send(route.method, path, self.body(of: route, in: self.own), headers: Self.elsewhere).status
     }

@@ -41,7 +41,7 @@ import Testing
         try await Fixture.running(.init(perSubscription: 100)) { fixture in
             for number in 0..<4 { try await fixture.subscribe("http://127.0.0.1:9/\(number)") }
             try await fixture.bring((0..<25).map { _ in .make() })
-            let queues = (0..<4).map { _ in DeliveryQueue(database: fixture.database.runtime, perSubscription: 100, lease: 30) }
+            let queues = (0..<4).map { _ in fixture.queue(perSubscription: 100, lease: 30) }
             let claimed = try await withThrowingTaskGroup(of: [ClaimedDelivery].self) { group in
                 for queue in queues { group.addTask { try await queue.claim(40) } }
                 return try await group.reduce(into: []) { $0 += $1 }
@@ -57,7 +57,7 @@ import Testing
             try await Fixture.running { fixture in
                 try await fixture.subscribe(target.url())
                 try await fixture.bring([.make()])
-                let killed = DeliveryQueue(database: fixture.database.runtime, perSubscription: 4, lease: 0.05)
+                let killed = fixture.queue(perSubscription: 4, lease: 0.05)
                 let held = try #require(try await killed.claim(1).first)
                 _ = try await fixture.parts.worker.sender.attempt(held)
                 try await fixture.delivering {
@@ -87,7 +87,7 @@ import Testing
         try await Fixture.running { fixture in
             try await fixture.subscribe("http://127.0.0.1:9/")
             try await fixture.bring([.make()])
-            let queue = DeliveryQueue(database: fixture.database.runtime, perSubscription: 4, lease: 0.001)
+            let queue = fixture.queue(perSubscription: 4, lease: 0.001)
             let held = try #require(try await queue.claim(1).first)
             try await eventually("the lease has lapsed and the row waits again") {
                 _ = try await queue.claim(0)

@@ -91,14 +91,20 @@ import Testing
             try await Fixture.running(.init(perSubscription: 1)) { fixture in
                 target.append(.status(410))
                 let id = try await fixture.subscribe(target.url()).id
+                let watcher = try await fixture.subscribe(target.url("/watch"), to: [.webhookDisabled]).id
                 try await fixture.bring([.make(), .make(), .make()])
                 try await fixture.delivering {
                     try await eventually("all are settled") {
                         try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE state = 'dead'") == 3
                     }
                 }
-                #expect(target.deliveries.count == 1)
                 #expect(try await fixture.call(.get, "/api/v1/zapier/webhooks/\(id)").status == 404)
+                try await fixture.delivering {
+                    try await eventually("the other subscription is told") { target.deliveries.count == 2 }
+                }
+                let data = try JSONValue(parsing: target.deliveries[1].body)["data"]
+                #expect(data?["subscription_id"] == .integer(id))
+                #expect(EventCheck.faults(of: data ?? .null, as: .webhookDisabled).isEmpty)
                 let told = try await fixture.count(
                     """
                     SELECT count(*) AS n FROM outbox WHERE destination = 'gateway' AND body->>'kind' = 'webhook_disabled'
@@ -107,7 +113,8 @@ import Testing
                 )
                 #expect(told == 1)
                 try await fixture.bring([.make()])
-                #expect(try await fixture.count("SELECT count(*) AS n FROM deliveries") == 3)
+                let more = try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE subscription_id <> \(watcher)")
+                #expect(more == 3)
             }
         }
     }

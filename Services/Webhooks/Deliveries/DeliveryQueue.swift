@@ -1,5 +1,6 @@
 import Database
 import Models
+import ServiceKit
 import Synchronization
 
 /// Deliveries as work: claimed in fair turns, settled under their fence.
@@ -26,6 +27,9 @@ final class DeliveryQueue: Sendable {
         }
     }
 
+    /// Of the signal that there may be deliveries to make.
+    static let signal = "webhooks_deliveries"
+    static let channel = WakeSignal.channel(signal)
     /// Lost leases that one claim takes back.
     private static let takeBackLimit = 500
 
@@ -34,10 +38,13 @@ final class DeliveryQueue: Sendable {
     let perSubscription: Int
     /// Seconds.
     let lease: Double
+    /// Takes the event of a subscription's end.
+    let events: EventStore
     private let served = Mutex(Lane())
 
-    init(database: Postgres, perSubscription: Int, lease: Double) {
+    init(database: Postgres, events: EventStore, perSubscription: Int, lease: Double) {
         self.database = database
+        self.events = events
         self.perSubscription = perSubscription
         self.lease = lease
     }

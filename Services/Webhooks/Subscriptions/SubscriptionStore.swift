@@ -65,15 +65,10 @@ struct SubscriptionStore: Sendable {
         case gone
     }
 
-    /// Its target as it may be shown, also after its end.
-    static func displayURL(
-        of id: SubscriptionID,
-        in organization: OrganizationID,
-        _ transaction: Transaction
-    ) throws -> String? {
+    /// Also one that has ended.
+    static func known(_ id: SubscriptionID, in organization: OrganizationID, _ transaction: Transaction) throws -> Subscription? {
         try transaction.first(
-            "SELECT display_url FROM zapier_webhooks WHERE organization_id = \(organization) AND id = \(id)",
-            as: String.self
+            "SELECT \(raw: Subscription.columns) FROM zapier_webhooks WHERE organization_id = \(organization) AND id = \(id)"
         )
     }
 

@@ -127,6 +127,17 @@ extension Fixture {
         return try await self.send(method, path, body, from: .gateway, principal, idempotencyKey)
     }
 
+    /// Another process's way to the deliveries.
+    func queue(perSubscription: Int, lease: Double) -> DeliveryQueue {
+        let database = self.database.runtime
+        return DeliveryQueue(
+            database: database,
+            events: EventStore(database: database, firstWait: 0),
+            perSubscription: perSubscription,
+            lease: lease
+        )
+    }
+
     /// A call of another process, on nobody's behalf.
     func callAsPeer(_ method: HTTPRequest.Method, _ path: String, from caller: ServiceName) async throws -> Reply {
         try await self.send(method, path, nil, from: caller, nil, nil)
