@@ -15,6 +15,7 @@ enum ForwardedBody {
         let length = try self.length(request.headers)
         if let length, length > maximum { throw self.tooLarge(maximum) }
         if !isChunked, length ?? 0 == 0 { return .none }
+        try request.checkBodyHasMeaning()
         let isSmall = length.map { $0 <= RequestLimits.body } ?? false
         if isSmall || request.headers[.idempotencyKey] != nil {
             return .bytes(Array(try await request.collect(upTo: min(RequestLimits.body, maximum)).readableBytesView))

@@ -61,6 +61,16 @@ extension Request {
         return buffer
     }
 
+    /// RFC 9110 sections 9.3.1, 9.3.2 and 9.3.5: content of GET, HEAD and DELETE has no meaning, and servers that read it were made to take it for a
+    /// request.
+    /// - Throws: 400 where there is some.
+    package func checkBodyHasMeaning() throws(Problem) {
+        guard [.get, .head, .delete].contains(self.method),
+            self.headers[.transferEncoding] != nil || (self.headers[.contentLength] ?? "0") != "0"
+        else { return }
+        throw Problem(.badRequest, "A \(self.method.rawValue) request has no body here.")
+    }
+
     private func requireJSON() throws {
         let given = self.headers[.contentType]?.lowercased() ?? ""
         let media = given.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces)

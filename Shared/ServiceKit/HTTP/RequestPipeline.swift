@@ -64,7 +64,6 @@ struct RequestPipeline: HTTPResponder {
         do {
             if let response = await self.operations.answer(request) { return response }
             if let response = try await self.interceptor?(request, context) { return response }
-            try Self.checkBody(request)
             switch self.index.match(request.method, request.uri.path) {
             case .found(let route, let parameters):
                 context.note(route: route)
@@ -81,16 +80,9 @@ struct RequestPipeline: HTTPResponder {
         }
     }
 
-    /// RFC 9110 sections 9.3.1, 9.3.2 and 9.3.5: content of these has no meaning, and some that read it were made to take it for a request.
-    private static func checkBody(_ request: Request) throws {
-        guard [.get, .head, .delete].contains(request.method),
-            request.headers[.transferEncoding] != nil || (request.headers[.contentLength] ?? "0") != "0"
-        else { return }
-        throw Problem(.badRequest, "A \(request.method.rawValue) request has no body here.")
-    }
-
     private func serve(_ route: Route, _ request: Request, _ context: BaseContext, _ parameters: Parameters) async throws -> Response {
         var request = request
+        try request.checkBodyHasMeaning()
         switch self.handlers[route] {
         case .caller(let handler):
             let caller = try await self.caller(route, &request, context, parameters)
