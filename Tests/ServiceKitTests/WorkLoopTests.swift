@@ -174,6 +174,15 @@ import Testing
             try await self.running(loop) { group in
                 try await eventually { started.value == 3 }
                 await group.triggerGracefulShutdown()
+                // Told a moment later: until then it answers each wake-up with a claim.
+                try await eventually {
+                    let claims = queue.limits.count
+                    for _ in 0..<5 {
+                        signal.wake()
+                        try await Task.sleep(for: .milliseconds(10))
+                    }
+                    return queue.limits.count == claims
+                }
                 queue.put(10..<20)
                 signal.wake()
                 release.open()
