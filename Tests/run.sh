@@ -31,7 +31,7 @@ part APIDocument "$(Tests/venv.sh Tests/APIDocument/requirements-check.txt)/pyth
 [ ${#failed[@]} = 0 ] && exit 0
 for name in "${failed[@]}"; do
     echo "== failed: $name"
-    # What each test said of itself; of a process that ended before it could say anything, its last words.
-    sed 's/\x1b\[[0-9;]*m//g' "$logs/$name.log" | grep -E '^[[:space:]]*(✘|↳)' | head -60 || tail -20 "$logs/$name.log"
+    # What each test said of itself, and why a process ended before its time; where there is neither, its last words.
+    sed 's/\x1b\[[0-9;]*m//g' "$logs/$name.log" | grep -E -A 2 '^✘|Fatal error|Program crashed' | head -60 || tail -20 "$logs/$name.log"
 done
 exit 1

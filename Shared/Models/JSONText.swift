@@ -233,7 +233,7 @@ package enum JSONText {
             }
         }
 
-        /// `\uXXXX`, or a surrogate pair of two of them; a lone surrogate is refused.
+        /// `\u` with four hexadecimal digits, or a surrogate pair of two of them; a lone surrogate is refused.
         mutating func scalar() throws(Failure) -> Unicode.Scalar {
             let first = try self.hexUnit()
             if let scalar = Unicode.Scalar(first) { return scalar }

@@ -69,7 +69,7 @@ enum PercentText {
     }
 }
 
-/// For the day when the authenticator is lost: `XXXX-XXXX-XXXX-XXXX` in base32, 80 random bits, so that a plain digest may be stored.
+/// For the day when the authenticator is lost: four groups of four characters of base32, 80 random bits, so that a plain digest may be stored.
 struct RecoveryCode: Sendable {
     static let count = 10
 

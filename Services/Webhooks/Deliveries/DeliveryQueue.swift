@@ -30,6 +30,7 @@ final class DeliveryQueue: Sendable {
     /// Of the signal that there may be deliveries to make.
     static let signal = "webhooks_deliveries"
     static let channel = WakeSignal.channel(signal)
+
     /// Lost leases that one claim takes back.
     private static let takeBackLimit = 500
 

@@ -17,10 +17,9 @@ struct TriggerRoutes: Sendable {
     @Sendable private func trigger(_ request: Request, _ context: CallerContext) async throws -> Response {
         let type = try EventType(parameterOf: context)
         let body = try await request.jsonBody()
-        let faults = EventCheck.faults(of: body.value, as: type)
-        guard faults.isEmpty else { throw Problem.validation(faults) }
         let event = Event(id: EventID.make("evt"), type: type.rawValue, timestamp: Date(), data: body.value)
         let incoming = IncomingEvent(EventBatch.Entry(organizationID: context.organizationID, event: event))
+        guard incoming.faults.isEmpty else { throw Problem.validation(incoming.faults) }
         return try await self.idempotency.perform(request, context, body: body.bytes) { transaction in
             let stored = try self.store.insert([incoming], transaction)
             if stored.deliveries > 0 { try transaction.notify(self.due.channel) }
