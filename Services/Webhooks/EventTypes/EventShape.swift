@@ -67,7 +67,8 @@ indirect enum EventShape: Sendable {
         }
     }
 
-    private var wording: String {
+    /// What the value is, for people.
+    var wording: String {
         switch self {
         case .string: "a string"
         case .dateTime: "a date and time as in RFC 3339"
