@@ -20,6 +20,9 @@ part() {
     "$@" 2>&1 | tee "$logs/$name.log" || failed+=("$name")
 }
 
+# Made before the tests that need it, so that none of them waits for the network.
+[[ " $* " != *" Webhooks "* ]] || part ReceiverLibraries Tests/venv.sh Tests/WebhooksTests/requirements.txt
+
 # As they were built, without `swift test`: that would read every package's manifest anew for each module, whose cluster has a port of its own
 # in the environment.
 for module; do

@@ -22,10 +22,19 @@ struct WebhooksParts: Sendable {
     let intake: EventIntake
     let trigger: TriggerRoutes
     let subscriptions: SubscriptionRoutes
+    let changes: SubscriptionChangeRoutes
+    let templates: TemplatePreviewRoutes
+    let eventRoutes: EventRoutes
+    let redelivery: RedeliveryRoutes
     let log: DeliveryLog
     let admin: WebhookAdminRoutes
     let worker: DeliveryWorker
+    let settlements: SettlementStore
+    let vault: SubscriptionVault
     let sweeper: SubscriptionSweeper
+    let signingKeys: SigningKeyStore
+    let signing: SigningKeyRoutes
+    let signingSweeper: SigningKeySweeper
     let partitions: EventPartitions
     let due: WakeSignal
     private let concurrency: Int
@@ -53,35 +62,68 @@ struct WebhooksParts: Sendable {
         let store = SubscriptionStore(database: given.database, vault: vault)
         self.due = due
         self.eventTypes = EventTypeRoutes(samples: SampleStore(database: given.database))
-        let events = EventStore(database: given.database, firstWait: configuration.schedule.first)
+        let events = EventStore(database: given.database, subscribers: Subscribers(), firstWait: configuration.schedule.first)
+        let ends = SubscriptionEnds(events: events, outbox: given.outbox, ended: ended)
         self.intake = EventIntake(store: events, due: due, logger: given.logger)
         self.trigger = TriggerRoutes(store: events, idempotency: given.idempotency, due: due)
+        let samples = SampleStore(database: given.database)
+        self.templates = TemplatePreviewRoutes(samples: samples)
+        self.changes = SubscriptionChangeRoutes(
+            store: store,
+            outboundGuard: given.outboundGuard,
+            idempotency: given.idempotency,
+            outbox: given.outbox,
+            due: due
+        )
+        self.redelivery = RedeliveryRoutes(
+            maker: DeliveryMaker(events: events),
+            idempotency: given.idempotency,
+            outbox: given.outbox
+        )
         self.subscriptions = SubscriptionRoutes(
             store: store,
+            health: EndpointHealthStore(database: given.database),
             outboundGuard: given.outboundGuard,
             idempotency: given.idempotency,
             outbox: given.outbox,
             ended: ended
         )
         self.log = DeliveryLog(database: given.database)
+        self.eventRoutes = EventRoutes(
+            feed: EventFeed(database: given.database),
+            log: self.log,
+            explainer: DeliveryExplainer(database: given.database, log: self.log)
+        )
         self.admin = WebhookAdminRoutes(
             log: EventLogStore(database: given.database),
             summaries: WebhookSummaryStore(database: given.database)
         )
+        self.signingKeys = SigningKeyStore(
+            database: given.database,
+            vault: SigningKeyVault(cipher: try Cipher(given.keyRing, purpose: "signing_keys"))
+        )
+        self.vault = vault
+        self.settlements = SettlementStore(
+            database: given.database,
+            ends: ends,
+            perSubscription: configuration.concurrencyPerSubscription
+        )
         self.worker = DeliveryWorker(
             queue: DeliveryQueue(
                 database: given.database,
-                events: events,
+                endpoints: EndpointCache(database: given.database, vault: vault),
                 perSubscription: configuration.concurrencyPerSubscription,
                 lease: DeliveryQueue.lease(timeout: configuration.timeout)
             ),
-            sender: WebhookSender(client: given.strangers, vault: vault, timeout: configuration.timeout),
+            sender: WebhookSender(client: given.strangers, signingKeys: self.signingKeys, timeout: configuration.timeout),
+            settlements: self.settlements,
             schedule: configuration.schedule,
             due: due,
-            ended: ended,
             logger: given.logger
         )
         self.sweeper = SubscriptionSweeper(database: given.database, ended: ended, logger: given.logger)
+        self.signing = SigningKeyRoutes(store: self.signingKeys, idempotency: given.idempotency, outbox: given.outbox)
+        self.signingSweeper = SigningKeySweeper(database: given.database, logger: given.logger)
         self.partitions = EventPartitions(database: given.database, logger: given.logger)
         self.concurrency = configuration.concurrency
         self.logger = given.logger
@@ -92,12 +134,18 @@ struct WebhooksParts: Sendable {
             Assembly.Worker("deliveries", self.worker.loop(concurrency: self.concurrency)),
             Assembly.Worker("ended subscriptions", self.sweeper.loop()),
             Assembly.Worker("event partitions", self.partitions),
+            Assembly.Worker("old signing keys", self.signingSweeper),
         ]) { table in
             self.eventTypes.mount(in: table)
             IntakeRoutes(intake: self.intake).mount(in: table)
             self.trigger.mount(in: table)
             self.subscriptions.mount(in: table)
+            self.changes.mount(in: table)
+            self.templates.mount(in: table)
+            self.eventRoutes.mount(in: table)
             DeliveryRoutes(log: self.log).mount(in: table)
+            self.redelivery.mount(in: table)
+            self.signing.mount(in: table)
             self.admin.mount(in: table)
         }
     }

@@ -7,6 +7,9 @@ struct WebhooksService {
         ("M0001_events.sql", PackageResources.M0001_events_sql),
         ("M0002_subscriptions.sql", PackageResources.M0002_subscriptions_sql),
         ("M0003_deliveries.sql", PackageResources.M0003_deliveries_sql),
+        ("M0004_delivery_queue.sql", PackageResources.M0004_delivery_queue_sql),
+        ("M0005_signing_keys.sql", PackageResources.M0005_signing_keys_sql),
+        ("M0006_subscription_options.sql", PackageResources.M0006_subscription_options_sql),
     ]
 
     static func main() async {

@@ -41,6 +41,7 @@ package enum ContactEntity {}
 package enum CampaignEntity {}
 package enum SubscriptionEntity {}
 package enum DeliveryEntity {}
+package enum SigningKeyEntity {}
 
 package typealias OrganizationID = ID<Organization>
 package typealias UserID = ID<User>
@@ -53,3 +54,4 @@ package typealias ContactID = ID<ContactEntity>
 package typealias CampaignID = ID<CampaignEntity>
 package typealias SubscriptionID = ID<SubscriptionEntity>
 package typealias DeliveryID = ID<DeliveryEntity>
+package typealias SigningKeyID = ID<SigningKeyEntity>

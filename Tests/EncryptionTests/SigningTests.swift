@@ -29,6 +29,21 @@ import Testing
         }
     }
 
+    /// The keys of RFC 8410 section 10.
+    @Test func ed25519PublicKeysAreWrittenAsPEM() throws {
+        let key = try Ed25519.PrivateKey(seed: try bytes("d4ee72dbf913584ad5b6d8f1f769f8ad3afe7c28cbf1d4fbe097a88f44755842"))
+        let pem = """
+            -----BEGIN PUBLIC KEY-----
+            MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+            -----END PUBLIC KEY-----
+
+            """
+        #expect(try Ed25519.pem(ofPublicKey: try key.publicKey) == pem)
+        for length in [0, 31, 33] {
+            #expect(kind { try Ed25519.pem(ofPublicKey: [UInt8](repeating: 0, count: length)) } == .malformed)
+        }
+    }
+
     @Test func ecdsaRoundTrip() throws {
         let privateKey = try ECDSAP256.makePrivateKey()
         let publicKey = try ECDSAP256.publicKey(of: privateKey)

@@ -46,6 +46,30 @@ extension EndToEnd {
             }
         }
 
+        /// A receiver needs no credential, and finds what the organization's members see.
+        @Test func signingKeysAreThereForReceivers() async throws {
+            try await PublicAPI.using(EndToEnd.stack.settings.gatewayURL) { door in
+                let owner = try await door.registered(as: "signing")
+                let organization = try #require(try await owner.call(.get, "/api/v1/auth/me")["organization"]?["id"]?.integerValue)
+                let set = "/api/v1/webhooks/keys/\(organization)/jwks.json"
+                #expect(try await door.send(.get, set).body == ["keys": []])
+
+                let key = try #require(try await owner.call(.get, "/api/v1/webhooks/keys")["data"]?.arrayValue?.first)
+                let answer = try await door.send(.get, set)
+                #expect(answer.status == 200)
+                #expect(answer.headers["content-type"] == "application/jwk-set+json")
+                #expect(answer.headers["cache-control"] == "public, max-age=300")
+                #expect(answer.body["keys"]?.arrayValue?.map { $0["kid"]?.stringValue } == [key["id"]?.integerValue.map(String.init)])
+
+                let next = try await owner.call(.post, "/api/v1/webhooks/keys/rotate", [:])
+                #expect(try await door.send(.get, set).body["keys"]?.arrayValue?.count == 2)
+                let kept = try #require(next["id"]?.integerValue)
+                #expect(try await owner.call(.post, "/api/v1/webhooks/keys/rotate", ["grace_seconds": 0])["id"]?.integerValue != kept)
+                #expect(try await door.send(.get, set).body["keys"]?.arrayValue?.count == 1)
+                #expect(try await door.send(.get, "/api/v1/webhooks/keys/9223372036854775807/jwks.json").body == ["keys": []])
+            }
+        }
+
         private func campaign(_ owner: PublicAPI) async throws -> String {
             let mail = try await owner.call(.get, "/api/v1/integrations?provider=smtp")["data"]?.arrayValue?.first
             let campaign = try await owner.call(

@@ -191,7 +191,7 @@ struct RoleCast: Sendable {
         var path = route.template
         if path.contains("{id}") { path = path.replacing("{id}", with: try await self.target(of: route, in: home, by: actor)) }
         path = path.replacing("{file}", with: "page.css").replacing("{kind}", with: "not-found")
-            .replacing("{event}", with: "content_posted")
+            .replacing("{event}", with: "content_posted").replacing("{organization_id}", with: String(home.organization))
         return try await self.door.signed(actor.token)
             .send(route.method, path, self.body(of: route, in: self.own), headers: Self.elsewhere).status
     }

@@ -40,7 +40,9 @@ import Testing
     @Test func pathsFindTheirRoutes() throws {
         let index = RouteIndex.catalogue
         for route in RouteCatalogue.all {
-            let path = route.path(["id": "12", "file": "page.css", "kind": "not-found", "event": "campaign_sent"])
+            let path = route.path([
+                "id": "12", "file": "page.css", "kind": "not-found", "event": "campaign_sent", "organization_id": "12",
+            ])
             guard case .found(let found, _) = index.match(.init(rawValue: route.method.rawValue) ?? .get, path) else {
                 Issue.record("\(route.name) is not found")
                 continue

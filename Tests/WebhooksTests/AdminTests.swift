@@ -23,7 +23,7 @@ import Testing
         }
         try await fixture.bring([.make(in: Self.other)])
         for (id, state) in [(ids[0], "succeeded"), (ids[1], "dead")] {
-            try await fixture.database.owner.write("UPDATE deliveries SET state = \(state), settled_at = now() WHERE event_id = \(id)")
+            try await fixture.settle("event_id = \(id)", as: state)
         }
         return ids
     }

@@ -15,14 +15,15 @@ import Testing
             let quiet = try await fixture.subscribe("http://127.0.0.1:9/quiet", to: [.syncCompleted]).id
             try await fixture.bring([.make(EventType.syncCompleted.rawValue)])
             let queue = fixture.parts.worker.queue
-            let first = try await queue.claim(64)
+            let first = try await queue.claim(64).deliveries
             #expect(first.filter { $0.subscriptionID.rawValue == busy }.count == 4)
             #expect(first.filter { $0.subscriptionID.rawValue == quiet }.count == 1)
             #expect(first.filter(\.fillsLane).count == 4)
-            #expect(try await queue.claim(64).isEmpty)
+            #expect(try await queue.claim(64).deliveries.isEmpty)
             let result = AttemptResult(status: 200, duration: .milliseconds(3))
-            #expect(try await queue.settle(DeliverySettlement(delivery: first[0], result: result, step: .succeeded)))
-            #expect(try await queue.claim(64).count == 1)
+            let settlement = DeliverySettlement(delivery: first[0], result: result, step: .succeeded)
+            #expect(try await fixture.parts.settlements.settle([settlement]) == [true])
+            #expect(try await queue.claim(64).deliveries.count == 1)
         }
     }
 
@@ -31,7 +32,7 @@ import Testing
             for number in 0..<5 { try await fixture.subscribe("http://127.0.0.1:9/\(number)") }
             try await fixture.bring((0..<10).map { _ in .make() })
             var served: [Int64] = []
-            for _ in 0..<5 { served += try await fixture.parts.worker.queue.claim(2).map(\.subscriptionID.rawValue) }
+            for _ in 0..<5 { served += try await fixture.parts.worker.queue.claim(2).deliveries.map(\.subscriptionID.rawValue) }
             #expect(served.count == 10)
             #expect(Set(served).count == 5)
         }
@@ -43,7 +44,7 @@ import Testing
             try await fixture.bring((0..<25).map { _ in .make() })
             let queues = (0..<4).map { _ in fixture.queue(perSubscription: 100, lease: 30) }
             let claimed = try await withThrowingTaskGroup(of: [ClaimedDelivery].self) { group in
-                for queue in queues { group.addTask { try await queue.claim(40) } }
+                for queue in queues { group.addTask { try await queue.claim(40).deliveries } }
                 return try await group.reduce(into: []) { $0 += $1 }
             }
             #expect(Set(claimed.map(\.id)).count == claimed.count)
@@ -58,11 +59,11 @@ import Testing
                 try await fixture.subscribe(target.url())
                 try await fixture.bring([.make()])
                 let killed = fixture.queue(perSubscription: 4, lease: 0.05)
-                let held = try #require(try await killed.claim(1).first)
+                let held = try #require(try await killed.claim(1).deliveries.first)
                 _ = try await fixture.parts.worker.sender.attempt(held)
                 try await fixture.delivering {
                     try await eventually("it is delivered") {
-                        try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE state = 'succeeded'") == 1
+                        try await fixture.count("SELECT count(*) AS n FROM delivery_log WHERE state = 'succeeded'") == 1
                     }
                 }
                 #expect(target.deliveries.count == 2)
@@ -72,13 +73,12 @@ import Testing
                     result: AttemptResult(status: 500, failure: .status(500), duration: .zero),
                     step: .dead
                 )
-                #expect(try await fixture.parts.worker.queue.settle(late) == false)
+                #expect(try await fixture.parts.settlements.settle([late]) == [false])
                 let errors = try await fixture.database.runtime.read(
-                    "SELECT coalesce(error, 'none') AS error FROM attempts ORDER BY number",
+                    "SELECT coalesce(attempt->>'error', 'none') AS error FROM delivery_log, jsonb_array_elements(history) AS attempt",
                     as: String.self
                 )
                 #expect(errors == ["interrupted", "none"])
-                #expect(try await fixture.count("SELECT failures AS n FROM deliveries") == 0)
             }
         }
     }
@@ -88,15 +88,19 @@ import Testing
             try await fixture.subscribe("http://127.0.0.1:9/")
             try await fixture.bring([.make()])
             let queue = fixture.queue(perSubscription: 4, lease: 0.001)
-            let held = try #require(try await queue.claim(1).first)
+            let held = try #require(try await queue.claim(1).deliveries.first)
             try await eventually("the lease has lapsed and the row waits again") {
-                _ = try await queue.claim(0)
+                try await queue.takeBack()
                 return try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE state = 'pending'") == 1
             }
             let settlement = DeliverySettlement(delivery: held, result: AttemptResult(status: 200, duration: .zero), step: .succeeded)
-            #expect(try await queue.settle(settlement))
-            #expect(try await queue.settle(settlement) == false)
-            #expect(try await fixture.count("SELECT count(*) AS n FROM attempts WHERE status = 200 AND error IS NULL") == 1)
+            #expect(try await fixture.parts.settlements.settle([settlement]) == [true])
+            #expect(try await fixture.parts.settlements.settle([settlement]) == [false])
+            #expect(
+                try await fixture.count(
+                    "SELECT jsonb_array_length(history) AS n FROM settled_deliveries WHERE history->0->>'status' = '200'"
+                ) == 1
+            )
         }
     }
 
@@ -106,12 +110,12 @@ import Testing
                 target.append(.hang)
                 try await fixture.subscribe(target.url())
                 try await fixture.bring([.make()])
-                let delivery = try #require(try await fixture.parts.worker.queue.claim(1).first)
+                let delivery = try #require(try await fixture.parts.worker.queue.claim(1).deliveries.first)
                 try await fixture.parts.worker.queue.handBack(delivery)
                 #expect(
                     try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE state = 'pending' AND lease_until IS NULL") == 1
                 )
-                #expect(try await fixture.parts.worker.queue.claim(1).first?.fence == 2)
+                #expect(try await fixture.parts.worker.queue.claim(1).deliveries.first?.fence == 2)
             }
         }
     }
@@ -129,7 +133,7 @@ import Testing
                     #expect(target.deliveries(to: "/hangs").count == 4)
                     #expect(
                         try await fixture.count(
-                            "SELECT count(*) AS n FROM deliveries WHERE subscription_id = \(hanging) AND (last_error IS NOT NULL OR attempts > 1)"
+                            "SELECT count(*) AS n FROM delivery_log WHERE subscription_id = \(hanging) AND (last_error IS NOT NULL OR attempts > 1)"
                         ) == 0
                     )
                 }
@@ -145,7 +149,8 @@ import Testing
             let sweeper = fixture.parts.sweeper
             for ended in try await sweeper.unswept(10) { try await sweeper.sweep(ended) }
             #expect(
-                try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE state = 'dead' AND last_error = 'unsubscribed'") == 600
+                try await fixture.count("SELECT count(*) AS n FROM delivery_log WHERE state = 'dead' AND last_error = 'unsubscribed'")
+                    == 600
             )
             #expect(try await sweeper.unswept(10).isEmpty)
         }
@@ -161,9 +166,7 @@ import Testing
             let two = try await fixture.subscribe("http://127.0.0.1:9/2").id
             let event = EventBatch.Entry.make()
             try await fixture.bring([event, .make(), .make()])
-            try await fixture.database.runtime.write(
-                "UPDATE deliveries SET state = 'dead', settled_at = now() WHERE subscription_id = \(two) AND event_id = \(event.event.id)"
-            )
+            try await fixture.settle("subscription_id = \(two) AND event_id = \(event.event.id)", as: "dead")
             func count(_ query: String) async throws -> Int? {
                 try await fixture.call(.get, Self.path + query, as: .viewer).json["data"]?.arrayValue?.count
             }

@@ -21,7 +21,7 @@ import Testing
                 try await fixture.delivering {
                     try await fixture.bring([.make()])
                     try await eventually("the delivery is settled") {
-                        try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE settled_at IS NOT NULL") == 1
+                        try await fixture.count("SELECT count(*) AS n FROM delivery_log WHERE settled_at IS NOT NULL") == 1
                     }
                     let list = try await fixture.call(.get, "/api/v1/webhooks/deliveries", as: .viewer)
                     let id = list.json["data"]?.arrayValue?.first?["id"]?.integerValue ?? 0
@@ -95,7 +95,7 @@ import Testing
                 try await fixture.bring([.make(), .make(), .make()])
                 try await fixture.delivering {
                     try await eventually("all are settled") {
-                        try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE state = 'dead'") == 3
+                        try await fixture.count("SELECT count(*) AS n FROM delivery_log WHERE state = 'dead'") == 3
                     }
                 }
                 #expect(try await fixture.call(.get, "/api/v1/zapier/webhooks/\(id)").status == 404)
@@ -113,7 +113,7 @@ import Testing
                 )
                 #expect(told == 1)
                 try await fixture.bring([.make()])
-                let more = try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE subscription_id <> \(watcher)")
+                let more = try await fixture.count("SELECT count(*) AS n FROM delivery_log WHERE subscription_id <> \(watcher)")
                 #expect(more == 3)
             }
         }
@@ -165,7 +165,7 @@ import Testing
                 try await fixture.delivering {
                     try await fixture.bring([.make()])
                     try await eventually("the first attempt is over") {
-                        try await fixture.count("SELECT count(*) AS n FROM attempts") == 1
+                        try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE history IS NOT NULL") == 1
                     }
                 }
                 #expect(
@@ -182,11 +182,11 @@ import Testing
         try await Target.running { target in
             try await Fixture.running(.init(allow: "10.0.0.0/8")) { fixture in
                 let id = try await fixture.subscribe("http://10.1.1.1/").id
-                let vault = fixture.parts.worker.sender.vault
+                let vault = fixture.parts.vault
                 let sealed = try vault.seal(Secret(target.url()), .targetURL, of: SubscriptionID(id), in: OrganizationID(1))
                 try await fixture.database.runtime.write("UPDATE zapier_webhooks SET target_url = \(sealed) WHERE id = \(id)")
                 try await fixture.bring([.make()])
-                let delivery = try #require(try await fixture.parts.worker.queue.claim(1).first)
+                let delivery = try #require(try await fixture.parts.worker.queue.claim(1).deliveries.first)
                 let result = try await fixture.parts.worker.sender.attempt(delivery)
                 #expect(result.failure?.rawValue == "refused_address")
                 #expect(target.deliveries.isEmpty)

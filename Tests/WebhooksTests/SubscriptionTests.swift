@@ -58,7 +58,7 @@ import Testing
             (["target_url": good, "trigger_events": []], ["/trigger_events"]),
             (["target_url": good, "trigger_events": ["campaign_sent", 5, "x"]], ["/trigger_events/1", "/trigger_events/2"]),
             (["target_url": good, "trigger_event": "campaign_sent", "trigger_events": ["campaign_sent"]], ["/trigger_event"]),
-            (["target_url": good, "trigger_event": "campaign_sent", "payload_template": [:]], ["/payload_template"]),
+            (["target_url": good, "trigger_event": "campaign_sent", "payload_template": []], ["/payload_template"]),
         ]
         try await Fixture.running(.init(allow: "")) { fixture in
             for (body, pointers) in faulty {
@@ -166,7 +166,7 @@ import Testing
             )
             try await fixture.database.runtime.write("DELETE FROM zapier_webhooks WHERE id = \(one)")
             try await fixture.bring([.make()])
-            let delivery = try #require(try await fixture.parts.worker.queue.claim(10).first)
+            let delivery = try #require(try await fixture.parts.worker.queue.claim(10).deliveries.first)
             let result = try await fixture.parts.worker.sender.attempt(delivery)
             #expect(result.failure == .sealed)
         }

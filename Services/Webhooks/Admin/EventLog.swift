@@ -90,7 +90,7 @@ struct EventLogStore: Sendable {
         if let type = filter.type { events += " AND type = \(type.rawValue)" }
         if let state = filter.state {
             events += """
-                 AND id IN (SELECT event_id FROM deliveries WHERE organization_id = \(organization) AND \(raw: Self.condition(state)))
+                 AND id IN (SELECT event_id FROM delivery_log WHERE organization_id = \(organization) AND \(raw: Self.condition(state)))
                 """
         }
         events += " ORDER BY id DESC LIMIT \(limit + 1)"
@@ -103,7 +103,7 @@ struct EventLogStore: Sendable {
                 SELECT count(*) AS total, count(*) FILTER (WHERE state = 'pending') AS pending,
                     count(*) FILTER (WHERE state = 'delivering') AS delivering,
                     count(*) FILTER (WHERE state = 'succeeded') AS succeeded, count(*) FILTER (WHERE state = 'dead') AS dead
-                FROM deliveries AS delivery
+                FROM delivery_log AS delivery
                 WHERE delivery.organization_id = \(organization) AND delivery.event_id = event.id
             ) AS counts
             ORDER BY event.id DESC

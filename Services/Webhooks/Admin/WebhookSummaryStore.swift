@@ -36,7 +36,7 @@ struct WebhookSummaryStore: Sendable {
             SELECT
                 (SELECT count(*) FROM deliveries WHERE organization_id = \(organization) AND state = 'pending') AS pending,
                 (SELECT count(*) FROM deliveries WHERE organization_id = \(organization) AND state = 'delivering') AS delivering,
-                (SELECT count(*) FROM deliveries WHERE organization_id = \(organization) AND state = 'dead') AS dead
+                (SELECT count(*) FROM settled_deliveries WHERE organization_id = \(organization) AND state = 'dead') AS dead
             """
         )
         guard let counted else { throw DatabaseAnswerMissing(statement: "delivery counts") }
@@ -52,13 +52,13 @@ struct WebhookSummaryStore: Sendable {
             )
             SELECT made.events, made.quarantined, brought.succeeded, brought.dead, brought.open
             FROM (
-                SELECT count(*) AS events, count(quarantine) AS quarantined FROM events
+                SELECT count(*) AS events, count(*) FILTER (WHERE quarantine <> 'test') AS quarantined FROM events
                 WHERE organization_id = \(organization) AND id >= (SELECT first_id FROM day)
             ) AS made
             CROSS JOIN (
                 SELECT count(*) FILTER (WHERE state = 'succeeded') AS succeeded, count(*) FILTER (WHERE state = 'dead') AS dead,
                     count(*) FILTER (WHERE state IN ('pending', 'delivering')) AS open
-                FROM deliveries
+                FROM delivery_log
                 WHERE organization_id = \(organization) AND event_id >= (SELECT first_id FROM day)
             ) AS brought
             """

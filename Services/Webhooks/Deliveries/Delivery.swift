@@ -13,19 +13,35 @@ enum DeliveryState: String, Codable, CaseIterable, Sendable, SQLEncodable, SQLDe
     case dead
 }
 
+/// Why there is a delivery.
+enum DeliveryCause: String, Codable, CaseIterable, Sendable, SQLEncodable, SQLDecodable {
+    /// The event came and the subscription wanted it.
+    case event
+    /// A member asked for it again.
+    case redelivery
+    /// A replay job.
+    case replay
+    /// A sample, to try the target with.
+    case test
+}
+
 /// One event to one subscription, as the delivery log shows it.
 struct Delivery: Sendable {
     static let columns: StaticString = """
-        id, event_id, event_type, subscription_id, state, attempts, next_attempt_at, last_status, last_error, created_at, settled_at
+        id, event_id, event_type, subscription_id, cause, replay_id, state, attempts,
+        nullif(next_attempt_at, 'infinity') AS next_attempt_at, last_status, last_error, created_at, settled_at
         """
 
     var id: DeliveryID
     var eventID: String
     var eventType: String
     var subscriptionID: SubscriptionID
+    var cause: DeliveryCause
+    /// The replay that made it.
+    var replayID: Int64?
     var state: DeliveryState
     var attemptCount: Int
-    /// nil unless it is pending.
+    /// nil unless it is pending, and where it waits for another with the same ordering key.
     var nextAttemptAt: Date?
     var lastStatus: Int?
     var lastError: String?
@@ -39,6 +55,8 @@ extension Delivery: RowDecodable {
         self.eventID = try row.get("event_id")
         self.eventType = try row.get("event_type")
         self.subscriptionID = try row.get("subscription_id")
+        self.cause = try row.get("cause")
+        self.replayID = try row.get("replay_id")
         self.state = try row.get("state")
         self.attemptCount = try row.get("attempts")
         self.nextAttemptAt = self.state == .pending ? try row.get("next_attempt_at") : nil
@@ -51,23 +69,10 @@ extension Delivery: RowDecodable {
 
 /// One try.
 struct Attempt: Sendable {
-    static let columns: StaticString = "number, started_at, duration_ms, status, error, excerpt"
-
     var number: Int
     var startedAt: Date
     var durationMilliseconds: Int?
     var status: Int?
     var error: String?
     var excerpt: String?
-}
-
-extension Attempt: RowDecodable {
-    init(row: Row) throws {
-        self.number = try row.get("number")
-        self.startedAt = try row.get("started_at")
-        self.durationMilliseconds = try row.get("duration_ms")
-        self.status = try row.get("status")
-        self.error = try row.get("error")
-        self.excerpt = try row.get("excerpt")
-    }
 }

@@ -9,16 +9,13 @@ struct DeliveryLog: Sendable {
         var state: DeliveryState?
     }
 
-    /// Attempts shown of one delivery, the latest.
-    static let attemptsShown = 100
-
     let database: Postgres
 
     /// Newest first, one more than the page asks for.
     func list(_ page: PageRequest, _ filter: Filter, in organization: OrganizationID) async throws -> [Delivery] {
         var query: Query = """
             SELECT \(raw: Delivery.columns)
-            FROM deliveries
+            FROM delivery_log
             WHERE organization_id = \(organization) AND id < \(page.before ?? Int64.max)
             """
         if let id = filter.subscriptionID { query = query + " AND subscription_id = \(id)" }
@@ -27,21 +24,33 @@ struct DeliveryLog: Sendable {
         return try await self.database.read(query + " ORDER BY id DESC LIMIT \(page.limit + 1)")
     }
 
+    private struct Detailed: RowDecodable {
+        var delivery: Delivery
+        var attempts: [Attempt]
+
+        init(row: Row) throws {
+            self.delivery = try Delivery(row: row)
+            self.attempts = try AttemptHistory.attempts(try row.get("history"))
+        }
+    }
+
     /// The delivery with its attempts, oldest first.
     func find(_ id: DeliveryID, in organization: OrganizationID) async throws -> (Delivery, [Attempt])? {
-        let delivery: Delivery? = try await self.database.readFirst(
-            "SELECT \(raw: Delivery.columns) FROM deliveries WHERE organization_id = \(organization) AND id = \(id)"
+        let found: Detailed? = try await self.database.readFirst(
+            "SELECT \(raw: Delivery.columns), history FROM delivery_log WHERE organization_id = \(organization) AND id = \(id)"
         )
-        guard let delivery else { return nil }
-        let attempts: [Attempt] = try await self.database.read(
+        return found.map { ($0.delivery, $0.attempts) }
+    }
+
+    /// Of one event, newest first, each with its attempts.
+    func deliveries(of event: String, _ limit: Int, in organization: OrganizationID) async throws -> [(Delivery, [Attempt])] {
+        let found: [Detailed] = try await self.database.read(
             """
-            SELECT \(raw: Attempt.columns)
-            FROM attempts
-            WHERE organization_id = \(organization) AND delivery_id = \(id)
-            ORDER BY number DESC
-            LIMIT \(Self.attemptsShown)
+            SELECT \(raw: Delivery.columns), history FROM delivery_log
+            WHERE organization_id = \(organization) AND event_id = \(event)
+            ORDER BY id DESC LIMIT \(limit)
             """
         )
-        return (delivery, attempts.reversed())
+        return found.map { ($0.delivery, $0.attempts) }
     }
 }

@@ -5,25 +5,24 @@ import Synchronization
 
 /// Deliveries as work: claimed in fair turns, settled under their fence.
 ///
-/// The waiting deliveries of one subscription are its lane. A claim goes from lane to lane, starting behind the one served last, and takes
-/// from each no more than the subscription may have under way; so neither a hanging target nor a long lane keeps the others waiting. It
-/// hops over the lanes' index (one probe a lane), so its cost does not grow with the rows that wait.
+/// The waiting deliveries of one subscription are its lane. A claim goes round the organizations, gives each the same share, and inside each
+/// goes from lane to lane, starting behind the one served last; from each it takes no more than the subscription may have under way. So
+/// neither a hanging target, nor a long lane, nor an organization with many of them keeps the others waiting. It hops over the lanes' index
+/// (one probe a lane), so its cost does not grow with the rows that wait.
 final class DeliveryQueue: Sendable {
-    private struct Lane: Sendable, Hashable {
-        var organizationID: Int64 = 0
-        var subscriptionID: Int64 = 0
-    }
-
-    private struct Pick: RowDecodable {
-        var lane: Lane
+    struct Pick: RowDecodable, Sendable {
+        var key: EndpointKey
         var id: Int64
         /// How many more the lane's subscription may have under way.
         var room: Int
+        /// Of a lane with a limited rate: how many seconds each of its deliveries takes up.
+        var interval: Double?
 
         init(row: Row) throws {
-            self.lane = Lane(organizationID: try row.get("organization_id"), subscriptionID: try row.get("subscription_id"))
+            self.key = EndpointKey(organizationID: try row.get("organization_id"), subscriptionID: try row.get("subscription_id"))
             self.id = try row.get("id")
             self.room = try row.get("room")
+            self.interval = try row.get("interval")
         }
     }
 
@@ -33,19 +32,21 @@ final class DeliveryQueue: Sendable {
 
     /// Lost leases that one claim takes back.
     private static let takeBackLimit = 500
+    /// How often leases are looked through; they run out after many times as long.
+    private static let takeBackInterval = Duration.seconds(1)
 
     let database: Postgres
-    /// Attempts under way at once to one subscription. Claims that run at the same moment in two processes may each fill it.
+    let endpoints: EndpointCache
+    /// Attempts under way at once to one subscription, all processes together.
     let perSubscription: Int
     /// Seconds.
     let lease: Double
-    /// Takes the event of a subscription's end.
-    let events: EventStore
-    private let served = Mutex(Lane())
+    private let turns = Mutex(ClaimTurns())
+    private let nextTakeBack = Mutex(ContinuousClock.now)
 
-    init(database: Postgres, events: EventStore, perSubscription: Int, lease: Double) {
+    init(database: Postgres, endpoints: EndpointCache, perSubscription: Int, lease: Double) {
         self.database = database
-        self.events = events
+        self.endpoints = endpoints
         self.perSubscription = perSubscription
         self.lease = lease
     }
@@ -53,147 +54,72 @@ final class DeliveryQueue: Sendable {
     /// An attempt's time-out, and room for its claim before and its settlement after.
     static func lease(timeout: Duration) -> Double { timeout / .seconds(1) + 15 }
 
-    func claim(_ limit: Int) async throws -> [ClaimedDelivery] {
-        try await self.takeBack()
-        let start = self.served.withLock { $0 }
-        let claimed = try await self.claim(limit, after: start)
-        if claimed.count == limit || start.organizationID == 0 { return claimed }
-        // Nothing more behind the last one: go on from the first lane.
-        return claimed + (try await self.claim(limit - claimed.count, after: Lane()))
-    }
-
-    private func claim(_ limit: Int, after start: Lane) async throws -> [ClaimedDelivery] {
-        let (lane, claimed) = try await self.database.transaction { transaction in
-            let picks = try transaction.rows(self.pick(limit, after: start), as: Pick.self)
-            guard !picks.isEmpty else { return (Lane(), [ClaimedDelivery]()) }
-            var claimed = try transaction.rows(self.take(picks), as: ClaimedDelivery.self)
-            let full = Self.fullLanes(picks)
-            for index in claimed.indices {
-                let lane = Lane(
-                    organizationID: claimed[index].organizationID.rawValue,
-                    subscriptionID: claimed[index].subscriptionID.rawValue
-                )
-                claimed[index].fillsLane = full.contains(lane)
-            }
-            return (picks.last?.lane ?? Lane(), claimed)
+    /// - Returns: what was claimed, and whether there may be more due that this claim did not come to.
+    func claim(_ limit: Int) async throws -> (deliveries: [ClaimedDelivery], hasMore: Bool) {
+        let takesBack = self.nextTakeBack.withLock { next in
+            guard next <= .now else { return false }
+            next = .now + Self.takeBackInterval
+            return true
         }
-        self.served.withLock { $0 = lane }
-        return claimed
+        if takesBack { try await self.takeBack() }
+        guard limit > 0 else { return ([], false) }
+        let start = self.turns.withLock { $0.next }
+        let (shares, picks, claimed) = try await self.database.transaction { transaction in
+            try transaction.write(ClaimSQL.begin)
+            let shares = try self.shares(of: limit, after: start, transaction)
+            let picks = try transaction.rows(ClaimSQL.pick(limit, shares, perSubscription: self.perSubscription), as: Pick.self)
+            guard !picks.isEmpty else { return (shares, picks, [ClaimedDelivery]()) }
+            if let rates = ClaimSQL.useUpRates(picks) { try transaction.write(rates) }
+            return (shares, picks, try transaction.rows(ClaimSQL.take(picks, lease: self.lease), as: ClaimedDelivery.self))
+        }
+        let hasMore = self.turns.withLock { $0.advance(shares, picks, limit: limit) }
+        return (try await self.opened(claimed, picks), hasMore)
     }
 
-    private static func fullLanes(_ picks: [Pick]) -> Set<Lane> {
-        let taken = Dictionary(grouping: picks, by: \.lane)
+    /// Of the organizations behind the one served last, and then of those before it.
+    private func shares(of limit: Int, after start: Int64, _ transaction: Transaction) throws -> Shares {
+        let room = ClaimTurns.organizations
+        var waiting = try transaction.rows(ClaimSQL.organizations(room, after: start), as: Int64.self)
+        if start != 0, waiting.count < room {
+            waiting += try transaction.rows(ClaimSQL.organizations(room - waiting.count, after: 0), as: Int64.self).filter { $0 <= start }
+        }
+        return self.turns.withLock { [waiting] turns in turns.shares(of: limit, among: waiting) }
+    }
+
+    private func opened(_ claimed: [ClaimedDelivery], _ picks: [Pick]) async throws -> [ClaimedDelivery] {
+        guard !claimed.isEmpty else { return [] }
+        let full = Self.fullLanes(picks)
+        let wanted = claimed.reduce(into: [EndpointKey: Int64]()) { wanted, delivery in
+            if let revision = delivery.revision { wanted[delivery.key] = revision }
+        }
+        let endpoints: [EndpointKey: Endpoint]
+        do {
+            endpoints = try await self.endpoints.endpoints(wanted)
+        } catch {
+            // Claimed and not to be sent: others need not wait for the leases.
+            for delivery in claimed { try await self.handBack(delivery, recordsAttempt: false) }
+            throw error
+        }
+        return claimed.map { delivery in
+            var delivery = delivery
+            delivery.endpoint = endpoints[delivery.key]
+            delivery.fillsLane = full.contains(delivery.key)
+            return delivery
+        }
+    }
+
+    private static func fullLanes(_ picks: [Pick]) -> Set<EndpointKey> {
+        let taken = Dictionary(grouping: picks, by: \.key)
         return Set(taken.filter { $0.value.count >= ($0.value.first?.room ?? 0) }.keys)
     }
 
-    private func pick(_ limit: Int, after start: Lane) -> Query {
-        """
-        WITH RECURSIVE lanes AS (
-            (
-                SELECT organization_id, subscription_id
-                FROM deliveries
-                WHERE state = 'pending' AND (organization_id, subscription_id) > (\(start.organizationID), \(start.subscriptionID))
-                ORDER BY organization_id, subscription_id
-                LIMIT 1
-            )
-            UNION ALL
-            SELECT following.organization_id, following.subscription_id
-            FROM lanes
-            CROSS JOIN LATERAL (
-                SELECT organization_id, subscription_id
-                FROM deliveries
-                WHERE state = 'pending' AND (organization_id, subscription_id) > (lanes.organization_id, lanes.subscription_id)
-                ORDER BY organization_id, subscription_id
-                LIMIT 1
-            ) AS following
-        )
-        SELECT due.organization_id, due.id, lanes.subscription_id, under_way.room
-        FROM lanes
-        CROSS JOIN LATERAL (
-            SELECT greatest(0, \(self.perSubscription) - count(*)) AS room
-            FROM deliveries
-            WHERE organization_id = lanes.organization_id AND subscription_id = lanes.subscription_id AND state = 'delivering'
-        ) AS under_way
-        CROSS JOIN LATERAL (
-            SELECT organization_id, id
-            FROM deliveries
-            WHERE organization_id = lanes.organization_id
-                AND subscription_id = lanes.subscription_id
-                AND state = 'pending'
-                AND next_attempt_at <= now()
-            ORDER BY next_attempt_at, id
-            LIMIT under_way.room
-            FOR UPDATE SKIP LOCKED
-        ) AS due
-        LIMIT \(limit)
-        """
-    }
-
-    private func take(_ picks: [Pick]) -> Query {
-        """
-        WITH taken AS (
-            UPDATE deliveries AS delivery
-            SET state = 'delivering',
-                fence = delivery.fence + 1,
-                attempts = delivery.attempts + 1,
-                lease_until = now() + make_interval(secs => \(self.lease))
-            FROM unnest(\(picks.map(\.lane.organizationID))::bigint[], \(picks.map(\.id))::bigint[]) AS pick (organization_id, id)
-            WHERE delivery.organization_id = pick.organization_id AND delivery.id = pick.id
-            RETURNING delivery.organization_id, delivery.id, delivery.subscription_id, delivery.fence, delivery.attempts,
-                delivery.failures, delivery.event_id, delivery.event_type
-        )
-        SELECT taken.organization_id, taken.id, taken.subscription_id, taken.fence, taken.attempts, taken.failures, taken.event_id,
-            taken.event_type, event.occurred_at, event.data::text AS data, subscription.target_url, subscription.secret
-        FROM taken
-        LEFT JOIN zapier_webhooks AS subscription
-            ON subscription.organization_id = taken.organization_id AND subscription.id = taken.subscription_id
-        LEFT JOIN events AS event
-            ON event.organization_id = taken.organization_id AND event.id = taken.event_id
-        """
-    }
-
     /// Deliveries whose worker is gone wait again, at once. The cut-off attempt is recorded; it uses up nothing of the schedule.
-    private func takeBack() async throws {
-        try await self.database.write(
-            """
-            WITH lost AS (
-                SELECT organization_id, id, lease_until
-                FROM deliveries
-                WHERE state = 'delivering' AND lease_until < now()
-                LIMIT \(Self.takeBackLimit)
-                FOR UPDATE SKIP LOCKED
-            ),
-            taken_back AS (
-                UPDATE deliveries AS delivery
-                SET state = 'pending', lease_until = NULL, last_error = \(DeliveryFailure.interrupted.rawValue)
-                FROM lost
-                WHERE delivery.organization_id = lost.organization_id AND delivery.id = lost.id
-                RETURNING delivery.organization_id, delivery.id, delivery.attempts, lost.lease_until AS lease_until
-            )
-            INSERT INTO attempts (organization_id, delivery_id, number, started_at, error)
-            SELECT organization_id, id, attempts, lease_until - make_interval(secs => \(self.lease)), \(DeliveryFailure.interrupted.rawValue)
-            FROM taken_back
-            ON CONFLICT (organization_id, delivery_id, number) DO NOTHING
-            """
-        )
+    func takeBack() async throws {
+        try await self.database.write(ClaimSQL.takeBack(Self.takeBackLimit, lease: self.lease))
     }
 
     /// Gives up a claim at shutdown. The target may have taken the event, so the attempt is recorded as cut off.
-    func handBack(_ delivery: ClaimedDelivery) async throws {
-        try await self.database.write(
-            """
-            WITH handed_back AS (
-                UPDATE deliveries
-                SET state = 'pending', lease_until = NULL, last_error = \(DeliveryFailure.interrupted.rawValue)
-                WHERE organization_id = \(delivery.organizationID) AND id = \(delivery.id) AND fence = \(delivery.fence)
-                    AND state = 'delivering'
-                RETURNING organization_id, id, attempts
-            )
-            INSERT INTO attempts (organization_id, delivery_id, number, started_at, error)
-            SELECT organization_id, id, attempts, now(), \(DeliveryFailure.interrupted.rawValue)
-            FROM handed_back
-            ON CONFLICT (organization_id, delivery_id, number) DO NOTHING
-            """
-        )
+    func handBack(_ delivery: ClaimedDelivery, recordsAttempt: Bool = true) async throws {
+        try await self.database.write(ClaimSQL.handBack(delivery, recordsAttempt: recordsAttempt))
     }
 }

@@ -12,10 +12,11 @@ struct DeliveryResponse: Encodable, Sendable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case id, state, attempts
+        case id, cause, state, attempts
         case eventID = "event_id"
         case eventType = "event_type"
         case subscriptionID = "subscription_id"
+        case replayID = "replay_id"
         case attemptCount = "attempt_count"
         case nextAttemptAt = "next_attempt_at"
         case lastStatus = "last_status"
@@ -30,6 +31,8 @@ struct DeliveryResponse: Encodable, Sendable {
         try container.encode(self.delivery.eventID, forKey: .eventID)
         try container.encode(self.delivery.eventType, forKey: .eventType)
         try container.encode(self.delivery.subscriptionID, forKey: .subscriptionID)
+        try container.encode(self.delivery.cause, forKey: .cause)
+        try container.encode(self.delivery.replayID, forKey: .replayID)
         try container.encode(self.delivery.state, forKey: .state)
         try container.encode(self.delivery.attemptCount, forKey: .attemptCount)
         try container.encode(self.delivery.nextAttemptAt, forKey: .nextAttemptAt)

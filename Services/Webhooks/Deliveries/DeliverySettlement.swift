@@ -7,53 +7,75 @@ struct DeliverySettlement: Sendable {
     var result: AttemptResult
     var step: DeliveryStep
 
-    /// Writes the delivery's new state and its attempt, both or neither; nothing where another worker has claimed the delivery since, or
-    /// where this was written before. A lease that merely ran out is no obstacle, which saves the target a repeat.
-    var query: Query {
-        let delivery = self.delivery
-        let milliseconds = self.result.duration / .milliseconds(1)
-        return """
-            WITH settled AS (
-                UPDATE deliveries
-                SET \(self.assignments), lease_until = NULL, last_status = \(self.result.status),
-                    last_error = \(self.result.failure?.rawValue)
-                WHERE organization_id = \(delivery.organizationID) AND id = \(delivery.id) AND fence = \(delivery.fence)
-                    AND (state = 'delivering' OR state = 'pending' AND last_error = \(DeliveryFailure.interrupted.rawValue))
-                RETURNING organization_id, id
-            )
-            INSERT INTO attempts (organization_id, delivery_id, number, started_at, duration_ms, status, error, excerpt)
-            SELECT organization_id, id, \(delivery.attempt)::integer, clock_timestamp() - make_interval(secs => \(milliseconds / 1000)),
-                \(Int64(milliseconds.rounded()))::integer, \(self.result.status)::integer, \(self.result.failure?.rawValue)::text,
-                \(self.result.excerpt)::text
-            FROM settled
-            ON CONFLICT (organization_id, delivery_id, number) DO UPDATE
-            SET started_at = excluded.started_at, duration_ms = excluded.duration_ms, status = excluded.status, error = excluded.error,
-                excerpt = excluded.excerpt
-            """
+    /// nil where nothing has to be noted of the target: it is as sound as it was, or was not asked.
+    var sign: EndpointHealth.Sign? {
+        guard self.step != .gone, let sign = EndpointHealth.Sign(self.result) else { return nil }
+        return sign == .success && self.delivery.isSound ? nil : sign
     }
 
-    private var assignments: Query {
+    fileprivate var outcome: String {
         switch self.step {
-        case .succeeded: "state = 'succeeded', settled_at = now()"
-        case .retry(let wait, let counts):
-            """
-            state = 'pending', failures = failures + \(counts ? 1 : 0)::integer,
-            next_attempt_at = now() + make_interval(secs => \(wait))
-            """
-        case .dead, .gone: "state = 'dead', settled_at = now(), failures = failures + 1"
+        case .succeeded: "succeeded"
+        case .retry: "pending"
+        case .dead, .gone: "dead"
         }
+    }
+
+    fileprivate var wait: Double {
+        if case .retry(let wait, _) = self.step { wait } else { 0 }
+    }
+
+    fileprivate var counts: Bool {
+        if case .retry(_, let counts) = self.step { counts } else { false }
     }
 }
 
-extension DeliveryQueue {
-    /// - Returns: false where nothing was written: the delivery is another worker's by now.
-    func settle(_ settlement: DeliverySettlement) async throws -> Bool {
-        guard settlement.step == .gone else { return try await self.database.write(settlement.query) > 0 }
-        let delivery = settlement.delivery
-        return try await self.database.transaction { transaction in
-            let didEnd = try SubscriptionStore.end(delivery.subscriptionID, in: delivery.organizationID, because: .gone, transaction)
-            if didEnd { try self.tellOfEnd(delivery, transaction) }
-            return try transaction.write(settlement.query) > 0
-        }
+extension [DeliverySettlement] {
+    /// Writes each delivery's new state with its attempt; nothing where another worker has claimed the delivery since, or where this was
+    /// written before. A lease that merely ran out is no obstacle, which saves the target a repeat. What is done moves from the queue into
+    /// the log. Answers the ids of those that were written.
+    var statement: Query {
+        """
+        WITH given AS MATERIALIZED (
+            SELECT * FROM unnest(
+                \(self.map(\.delivery.organizationID))::bigint[], \(self.map(\.delivery.id))::bigint[], \(self.map(\.delivery.fence))::bigint[],
+                \(self.map(\.outcome))::text[], \(self.map(\.wait))::double precision[], \(self.map(\.counts))::boolean[],
+                \(self.map(\.result.status))::integer[], \(self.map(\.result.failure?.rawValue))::text[],
+                \(self.map(\.result.milliseconds))::integer[],
+                \(self.map { AttemptHistory.entry($0.result, number: $0.delivery.attempt) })::jsonb[]
+            ) AS given (organization_id, id, fence, outcome, wait, counts, status, error, duration_ms, entry)
+        ),
+        done AS (
+            DELETE FROM deliveries AS delivery
+            USING given
+            WHERE given.outcome <> 'pending' AND \(Self.isStillOurs)
+            RETURNING delivery.organization_id, delivery.id, delivery.event_id, delivery.event_type, delivery.subscription_id, delivery.cause,
+                delivery.replay_id, given.outcome, delivery.attempts, given.status, given.error, given.duration_ms,
+                \(AttemptHistory.appending) AS history, delivery.created_at
+        ),
+        logged AS (
+            INSERT INTO settled_deliveries (organization_id, id, event_id, event_type, subscription_id, cause, replay_id, state, attempts,
+                last_status, last_error, last_duration_ms, history, created_at, settled_at)
+            SELECT *, now() FROM done
+            RETURNING id
+        ),
+        kept AS (
+            UPDATE deliveries AS delivery
+            SET state = 'pending', failures = failures + given.counts::integer, next_attempt_at = now() + make_interval(secs => given.wait),
+                lease_until = NULL, last_status = given.status, last_error = given.error, last_duration_ms = given.duration_ms,
+                history = \(AttemptHistory.appending)
+            FROM given
+            WHERE given.outcome = 'pending' AND \(Self.isStillOurs)
+            RETURNING delivery.id
+        )
+        SELECT id FROM logged UNION ALL SELECT id FROM kept
+        """
+    }
+
+    private static var isStillOurs: Query {
+        """
+        delivery.organization_id = given.organization_id AND delivery.id = given.id AND delivery.fence = given.fence
+            AND (delivery.state = 'delivering' OR delivery.last_error = \(DeliveryFailure.interrupted.rawValue))
+        """
     }
 }

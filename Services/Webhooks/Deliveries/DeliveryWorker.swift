@@ -11,49 +11,76 @@ struct DeliveryWorker: Sendable {
     /// How soon a delivery whose time has come is noticed, where no wake-up tells of it.
     static let poll = Duration.milliseconds(500)
 
+    /// Settlements in one transaction, and such transactions at once.
+    private static let batch = (limit: 256, writers: 2)
+    /// Claims follow one another no faster, so that each takes many: under load this is what is waited for a turn.
+    private static let claimInterval = Duration.milliseconds(4)
+
     let queue: DeliveryQueue
     let sender: WebhookSender
+    /// Of subscriptions that have none of their own.
     let schedule: RetrySchedule
-    /// Woken when a lane that was full has room again.
+    /// Woken when there may be deliveries to make.
     let due: WakeSignal
-    /// Woken when a target has answered 410.
-    let ended: WakeSignal
     let logger: Logger
+    private let settlements: Batcher<DeliverySettlement, Bool>
+
+    init(
+        queue: DeliveryQueue,
+        sender: WebhookSender,
+        settlements store: SettlementStore,
+        schedule: RetrySchedule,
+        due: WakeSignal,
+        logger: Logger
+    ) {
+        self.queue = queue
+        self.sender = sender
+        self.schedule = schedule
+        self.due = due
+        self.logger = logger
+        self.settlements = Batcher(limit: Self.batch.limit, writers: Self.batch.writers) { settlements in
+            try await Self.settle(settlements, store)
+        }
+    }
 
     func loop(concurrency: Int, poll: Duration = Self.poll) -> WorkLoop<ClaimedDelivery> {
-        WorkLoop(
+        var loop = WorkLoop(
             "deliveries",
             wake: self.due,
             poll: poll,
             concurrency: concurrency,
             logger: self.logger,
-            claim: { limit in try await self.queue.claim(limit) },
+            claim: { limit in
+                let (deliveries, hasMore) = try await self.queue.claim(limit)
+                if hasMore { self.due.wakeHere() }
+                return deliveries
+            },
             work: { delivery in try await self.deliver(delivery) },
             handBack: { delivery in try await self.queue.handBack(delivery) }
         )
+        loop.claimInterval = Self.claimInterval
+        return loop
     }
 
     func deliver(_ delivery: ClaimedDelivery) async throws {
         let result = try await self.sender.attempt(delivery)
-        let chance = Double.random(in: -1...1)
-        let step = DeliveryStep.after(result, failures: delivery.failures, schedule: self.schedule, chance: chance)
-        let isOurs = try await self.settle(DeliverySettlement(delivery: delivery, result: result, step: step))
-        if step == .gone { self.ended.wake() }
-        if delivery.fillsLane { self.due.wakeHere() }
+        let step = DeliveryStep.after(result, of: delivery, schedule: self.schedule, chance: Double.random(in: -1...1))
+        let isOurs = try await self.settlements.submit(DeliverySettlement(delivery: delivery, result: result, step: step))
+        if delivery.fillsLane || delivery.orderingKey != nil { self.due.wakeHere() }
         self.record(delivery, result, step, isOurs: isOurs)
     }
 
-    /// A target has been called: its answer is worth more than one try to write it down, for it would be called again otherwise.
-    private func settle(_ settlement: DeliverySettlement) async throws -> Bool {
+    /// Targets have been called: their answers are worth more than one try to write them down, for they would be called again otherwise.
+    private static func settle(_ settlements: [DeliverySettlement], _ store: SettlementStore) async throws -> [Bool] {
         let backoff = Backoff(base: .milliseconds(200), limit: .seconds(3))
         for failures in 1..<Self.settleTries {
             do {
-                return try await self.queue.settle(settlement)
+                return try await store.settle(settlements)
             } catch let error as DatabaseError where error.kind == .unavailable || error.kind == .connectionLost {
                 try await Task.sleep(for: backoff.delay(afterFailures: failures))
             }
         }
-        return try await self.queue.settle(settlement)
+        return try await store.settle(settlements)
     }
 
     private func record(_ delivery: ClaimedDelivery, _ result: AttemptResult, _ step: DeliveryStep, isOurs: Bool) {

@@ -2,11 +2,21 @@ import Encryption
 import HTTPTypes
 import Models
 
-/// What is posted: `{"id","type","timestamp","data"}`, compact, and the same bytes at every attempt.
+/// What is posted: `{"id","type","timestamp","data"}`, compact, or what the subscription's template makes of it; the same bytes at every attempt.
 enum WebhookBody {
     /// nil once the event has left the log.
-    static func bytes(of delivery: ClaimedDelivery) -> [UInt8]? {
+    /// - Throws: ``PayloadTemplateError``.
+    static func bytes(of delivery: ClaimedDelivery, _ template: PayloadTemplate?) throws -> [UInt8]? {
         guard let occurredAt = delivery.occurredAt, let data = delivery.data else { return nil }
+        if let template {
+            let view = EventView(
+                id: delivery.eventID,
+                type: delivery.eventType,
+                timestamp: Timestamp.format(occurredAt),
+                data: try JSONValue(parsing: Array(data.utf8))
+            )
+            return try template.render(view)
+        }
         var bytes: [UInt8] = Array("{\"id\":".utf8)
         bytes.reserveCapacity(data.utf8.count + 160)
         JSONText.writeString(delivery.eventID, into: &bytes)

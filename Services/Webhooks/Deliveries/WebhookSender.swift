@@ -1,3 +1,4 @@
+import Database
 import Encryption
 import Foundation
 import HTTPTypes
@@ -12,32 +13,37 @@ struct WebhookSender: Sendable {
     static let readLength = 16 << 10
 
     let client: HTTPClient
-    let vault: SubscriptionVault
+    let signingKeys: SigningKeyStore
+    /// Of subscriptions that have none of their own.
     let timeout: Duration
 
     /// Never throws for what the target or the network does: that is the result.
     /// - Throws: `CancellationError`.
     func attempt(_ delivery: ClaimedDelivery) async throws -> AttemptResult {
         let clock = ContinuousClock()
-        let start = clock.now
+        let (start, startedAt) = (clock.now, Date())
         var result = try await self.exchange(delivery)
+        result.startedAt = startedAt
         result.duration = clock.now - start
         return result
     }
 
     private func exchange(_ delivery: ClaimedDelivery) async throws -> AttemptResult {
-        guard let sealedURL = delivery.targetURL, let sealedSecret = delivery.secret else { return .failed(.unsubscribed) }
-        guard let body = WebhookBody.bytes(of: delivery) else { return .failed(.expired) }
+        if let calledOff = delivery.calledOff { return .failed(calledOff) }
+        guard let endpoint = delivery.endpoint else { return .failed(.sealed) }
         let request: HTTPClientRequest
         do {
-            let url = try self.vault.open(sealedURL, .targetURL, of: delivery.subscriptionID, in: delivery.organizationID)
-            let secret = try self.vault.open(sealedSecret, .secret, of: delivery.subscriptionID, in: delivery.organizationID)
-            guard let secret = WebhookSecret(secret) else { return .failed(.sealed) }
-            request = try self.request(to: url, body, for: delivery, secrets: [secret])
+            guard let body = try WebhookBody.bytes(of: delivery, endpoint.template) else { return .failed(.expired) }
+            request = try await self.request(to: endpoint, body, for: delivery)
+        } catch is PayloadTemplateError {
+            return .failed(.template)
         } catch is EncryptionError {
             return .failed(.sealed)
         } catch let error as TransportError {
             return .failed(DeliveryFailure(error.kind))
+        } catch is DatabaseError {
+            // The organization's signing key could not be read: the target was not asked.
+            return .failed(.busy)
         }
         do {
             return try await self.read(try await self.client.send(request))
@@ -46,30 +52,29 @@ struct WebhookSender: Sendable {
         }
     }
 
-    private func request(
-        to url: Secret,
-        _ body: [UInt8],
-        for delivery: ClaimedDelivery,
-        secrets: [WebhookSecret]
-    ) throws -> HTTPClientRequest {
-        let timestamp = Int64(Date().timeIntervalSince1970)
+    private func request(to endpoint: Endpoint, _ body: [UInt8], for delivery: ClaimedDelivery) async throws -> HTTPClientRequest {
+        let now = Date()
+        let timestamp = Int64(now.timeIntervalSince1970)
         var headers = HTTPFields()
+        for header in endpoint.headers { headers[header.name] = header.value.reveal() }
         headers[.contentType] = "application/json"
-        headers[.userAgent] = "Switchboard-Webhooks/1"
+        headers[.userAgent] = headers[.userAgent] ?? "Switchboard-Webhooks/1"
         headers[WebhookHeader.id] = delivery.eventID
         headers[WebhookHeader.timestamp] = String(timestamp)
         headers[WebhookHeader.signature] = try WebhookSignature.header(
             id: delivery.eventID,
             timestamp: timestamp,
             body: body,
-            secrets: secrets
+            secrets: endpoint.signatures.contains(.v1) ? endpoint.secrets(at: now) : [],
+            keys: endpoint.signatures.contains(.v1a) ? try await self.signingKeys.signingKeys(of: delivery.organizationID) : []
         )
         headers[WebhookHeader.traceParent] = try WebhookHeader.traceParent(eventID: delivery.eventID)
         var timeouts = Timeouts()
-        timeouts.total = self.timeout
-        timeouts.idle = self.timeout
-        timeouts.connect = min(timeouts.connect, self.timeout)
-        return try HTTPClientRequest(.post, url.reveal(), headers: headers, body: .bytes(body), timeouts: timeouts)
+        let limit = min(endpoint.timeout ?? self.timeout, self.timeout)
+        timeouts.total = limit
+        timeouts.idle = limit
+        timeouts.connect = min(timeouts.connect, limit)
+        return try HTTPClientRequest(.post, endpoint.url.reveal(), headers: headers, body: .bytes(body), timeouts: timeouts)
     }
 
     /// The status decides. A body that is too long, or breaks off, or never ends changes nothing about an event that was taken.

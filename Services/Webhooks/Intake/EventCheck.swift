@@ -8,6 +8,8 @@ enum EventCheck {
         case unknownType = "unknown_type"
         /// Its `data` is not what the catalogue promises.
         case schema
+        /// A sample that was made to try one target with.
+        case test
     }
 
     static func quarantine(_ event: Event) -> Quarantine? {

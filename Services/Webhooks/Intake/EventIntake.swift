@@ -3,21 +3,34 @@ import Metrics
 import Models
 import ServiceKit
 
-/// Takes events from the other services' outboxes: stored and fanned out once, however often they are sent.
+/// Takes events from the other services' outboxes: stored and fanned out once, however often they are sent. Batches that come at the same
+/// moment are stored together.
 struct EventIntake: Sendable {
-    let store: EventStore
+    /// Batches stored in one transaction.
+    private static let batches = 32
+
     /// Woken when deliveries were made.
     let due: WakeSignal
     let logger: Logger
+    private let batcher: Batcher<[IncomingEvent], Int>
+
+    init(store: EventStore, due: WakeSignal, logger: Logger) {
+        self.due = due
+        self.logger = logger
+        self.batcher = Batcher(limit: Self.batches, writers: 1) { batches in
+            let stored = try await store.insert(batches.flatMap { $0 })
+            if stored.deliveries > 0 { due.wake() }
+            return batches.map(stored.count)
+        }
+    }
 
     func take(_ batch: EventBatch) async throws -> IntakeReceipt {
         guard !batch.events.isEmpty else { return IntakeReceipt(stored: 0) }
         let incoming = batch.events.map(IncomingEvent.init)
-        let stored = try await self.store.insert(incoming)
-        Counter(label: "webhooks_events_stored").increment(by: stored.events)
-        if stored.deliveries > 0 { self.due.wake() }
+        let stored = try await self.batcher.submit(incoming)
+        Counter(label: "webhooks_events_stored").increment(by: stored)
         for event in incoming where event.quarantine != nil { self.report(event) }
-        return IntakeReceipt(stored: stored.events)
+        return IntakeReceipt(stored: stored)
     }
 
     /// Of the first few; no value of the event is among them.

@@ -29,7 +29,7 @@ struct EventPartitions: Service {
     @discardableResult
     func ensure() async throws -> Int {
         let made =
-            try await self.database.writeFirst("SELECT ensure_event_partitions(\(Self.daysAhead)::integer) AS made", as: Int.self) ?? 0
+            try await self.database.writeFirst("SELECT ensure_partitions(\(Self.daysAhead)::integer) AS made", as: Int.self) ?? 0
         if made > 0 { self.logger.info("Event partitions made", metadata: ["count": "\(made)"]) }
         return made
     }

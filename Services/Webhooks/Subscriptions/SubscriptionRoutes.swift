@@ -8,6 +8,7 @@ import Transport
 /// `/api/v1/zapier/webhooks`: the REST-hook contract of Zapier, and of everyone else.
 struct SubscriptionRoutes: Sendable {
     let store: SubscriptionStore
+    let health: EndpointHealthStore
     let outboundGuard: OutboundGuard
     let idempotency: Idempotency
     let outbox: Outbox
@@ -19,11 +20,16 @@ struct SubscriptionRoutes: Sendable {
         table.mount(.listSubscriptions, self.list)
         table.mount(.getSubscription, self.show)
         table.mount(.deleteSubscription, self.delete)
+        table.mount(.subscriptionHealth) { _, context in
+            guard let report = try await self.health.report(try context.id(), in: context.organizationID) else { throw Problem.notFound }
+            return try .json(report)
+        }
     }
 
     @Sendable func create(_ request: Request, _ context: CallerContext) async throws -> Response {
         let body = try await request.jsonBody()
-        let new = try NewSubscription(body.value, outboundGuard: self.outboundGuard)
+        var reader = SubscriptionReader(body.value, outboundGuard: self.outboundGuard)
+        let new = try reader.subscription()
         let secret = try WebhookSecret.make()
         return try await self.idempotency.perform(request, context, body: body.bytes) { transaction in
             let subscription = try self.store.insert(new, secret: secret, in: context.organizationID, transaction)
@@ -43,7 +49,7 @@ struct SubscriptionRoutes: Sendable {
     @Sendable func list(_ request: Request, _ context: CallerContext) async throws -> Response {
         let page = try request.page()
         let found = try await self.store.list(page, in: context.organizationID).map { SubscriptionResponse($0) }
-        return try .json(Page(fetched: found, request: page, id: { $0.id.rawValue }))
+        return try .json(Page(fetched: found, request: page, id: { $0.subscription.id.rawValue }))
     }
 
     @Sendable func show(_ request: Request, _ context: CallerContext) async throws -> Response {
@@ -61,42 +67,5 @@ struct SubscriptionRoutes: Sendable {
         }
         if didEnd { self.ended.wake() }
         return .noContent
-    }
-}
-
-struct SubscriptionResponse: Encodable, Sendable {
-    var id: SubscriptionID
-    /// The host and nothing of the path.
-    var webhookURL: String
-    var triggerEvents: [String]
-    var description: String?
-    /// Only in the answer to the creation.
-    var secret: String?
-    var createdAt: Date
-
-    init(_ subscription: Subscription, secret: WebhookSecret? = nil) {
-        self.id = subscription.id
-        self.webhookURL = subscription.displayURL
-        self.triggerEvents = subscription.eventTypes
-        self.description = subscription.description
-        self.secret = secret?.text.reveal()
-        self.createdAt = subscription.createdAt
-    }
-
-    enum CodingKeys: String, CodingKey {
-        case id, description, secret
-        case webhookURL = "webhook_url"
-        case triggerEvents = "trigger_events"
-        case createdAt = "created_at"
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(self.id, forKey: .id)
-        try container.encode(self.webhookURL, forKey: .webhookURL)
-        try container.encode(self.triggerEvents, forKey: .triggerEvents)
-        try container.encode(self.description, forKey: .description)
-        try container.encodeIfPresent(self.secret, forKey: .secret)
-        try container.encode(self.createdAt, forKey: .createdAt)
     }
 }

@@ -17,21 +17,32 @@ struct SubscriptionStore: Sendable {
             let number = try transaction.first("SELECT nextval(pg_get_serial_sequence('zapier_webhooks', 'id')) AS id", as: Int64.self)
         else { throw DatabaseAnswerMissing(statement: "subscription id") }
         let id = SubscriptionID(number)
+        let options = new.options
         let stored = try transaction.first(
             """
-            INSERT INTO zapier_webhooks (organization_id, id, event_types, description, display_url, target_url, secret)
+            INSERT INTO zapier_webhooks (organization_id, id, event_types, description, display_url, target_url, secret, filter,
+                payload_template, header_names, headers, ordering_key, rate_limit, timeout_seconds, retry_waits, signatures)
             VALUES (
                 \(organization), \(id), \(new.eventTypes.map(\.rawValue))::text[], \(new.description),
                 \(NewSubscription.displayURL(of: new.targetURL.reveal())),
                 \(try self.vault.seal(new.targetURL, .targetURL, of: id, in: organization)),
-                \(try self.vault.seal(secret.text, .secret, of: id, in: organization))
+                \(try self.vault.seal(secret.text, .secret, of: id, in: organization)),
+                \(options.filter), \(options.template), \(options.headerNames)::text[],
+                \(try self.sealed(new.headers, of: id, in: organization)), \(options.orderingKey), \(options.rateLimit),
+                \(options.timeoutSeconds), \(options.retryWaits)::double precision[], \(options.signatures.map(\.rawValue))::text[]
             )
             RETURNING \(raw: Subscription.columns)
             """,
             as: Subscription.self
         )
         guard let stored else { throw DatabaseAnswerMissing(statement: "subscription insert") }
+        try transaction.write(EndpointStateStore.insert(id, in: organization))
         return stored
+    }
+
+    /// nil where there are none.
+    func sealed(_ headers: [CustomHeader], of id: SubscriptionID, in organization: OrganizationID) throws -> [UInt8]? {
+        headers.isEmpty ? nil : try self.vault.seal(CustomHeader.sealable(headers), .headers, of: id, in: organization)
     }
 
     func find(_ id: SubscriptionID, in organization: OrganizationID) async throws -> Subscription? {
@@ -83,10 +94,29 @@ struct SubscriptionStore: Sendable {
         let ended = try transaction.write(
             """
             UPDATE zapier_webhooks
-            SET ended_at = now(), ended_reason = \(reason.rawValue), target_url = NULL, secret = NULL
+            SET ended_at = now(), ended_reason = \(reason.rawValue), target_url = NULL, secret = NULL, previous_secret = NULL,
+                previous_secret_until = NULL, headers = NULL, revision = revision + 1, swept_at = NULL
             WHERE organization_id = \(organization) AND id = \(id) AND ended_at IS NULL
             """
         )
         return ended > 0
+    }
+
+    /// The house stops calling the target; a member may enable it again.
+    /// - Returns: false where there is none, or it was disabled before.
+    static func disable(
+        _ id: SubscriptionID,
+        in organization: OrganizationID,
+        because reason: String,
+        _ transaction: Transaction
+    ) throws -> Bool {
+        let disabled = try transaction.write(
+            """
+            UPDATE zapier_webhooks
+            SET disabled_at = now(), disabled_reason = \(reason), revision = revision + 1, swept_at = NULL
+            WHERE organization_id = \(organization) AND id = \(id) AND ended_at IS NULL AND disabled_at IS NULL
+            """
+        )
+        return disabled > 0
     }
 }

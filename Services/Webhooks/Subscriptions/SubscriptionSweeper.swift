@@ -3,7 +3,7 @@ import Logging
 import Models
 import ServiceKit
 
-/// Calls off what still waits for a subscription that has ended: a few hundred rows at a time, however many there are.
+/// Calls off what still waits for a subscription that has ended or was disabled: a few hundred rows at a time, however many there are.
 struct SubscriptionSweeper: Sendable {
     static let batch = 500
     /// Long enough for the attempts that were under way at the end to be settled.
@@ -16,10 +16,12 @@ struct SubscriptionSweeper: Sendable {
     struct Ended: RowDecodable, Equatable {
         var organizationID: OrganizationID
         var id: SubscriptionID
+        var reason: DeliveryFailure
 
         init(row: Row) throws {
             self.organizationID = try row.get("organization_id")
             self.id = try row.get("id")
+            self.reason = try row.get("is_disabled") ? .disabled : .unsubscribed
         }
     }
 
@@ -39,9 +41,9 @@ struct SubscriptionSweeper: Sendable {
     func unswept(_ limit: Int) async throws -> [Ended] {
         try await self.database.read(
             """
-            SELECT organization_id, id
+            SELECT organization_id, id, ended_at IS NULL AS is_disabled
             FROM zapier_webhooks
-            WHERE ended_at IS NOT NULL AND swept_at IS NULL
+            WHERE (ended_at IS NOT NULL OR disabled_at IS NOT NULL) AND swept_at IS NULL
             ORDER BY organization_id, id
             LIMIT \(limit)
             """
@@ -58,6 +60,7 @@ struct SubscriptionSweeper: Sendable {
             """
             UPDATE zapier_webhooks SET swept_at = now()
             WHERE organization_id = \(ended.organizationID) AND id = \(ended.id) AND swept_at IS NULL
+                AND (ended_at IS NOT NULL OR disabled_at IS NOT NULL)
             """
         )
     }
@@ -65,14 +68,21 @@ struct SubscriptionSweeper: Sendable {
     private func callOff(_ ended: Ended) async throws -> Int {
         try await self.database.write(
             """
-            UPDATE deliveries
-            SET state = 'dead', settled_at = now(), last_error = \(DeliveryFailure.unsubscribed.rawValue)
-            WHERE organization_id = \(ended.organizationID) AND state = 'pending' AND id IN (
-                SELECT id FROM deliveries
-                WHERE organization_id = \(ended.organizationID) AND subscription_id = \(ended.id) AND state = 'pending'
-                LIMIT \(Self.batch)
-                FOR UPDATE SKIP LOCKED
+            WITH called_off AS (
+                DELETE FROM deliveries
+                WHERE organization_id = \(ended.organizationID) AND state = 'pending' AND id IN (
+                    SELECT id FROM deliveries
+                    WHERE organization_id = \(ended.organizationID) AND subscription_id = \(ended.id) AND state = 'pending'
+                    LIMIT \(Self.batch)
+                    FOR UPDATE SKIP LOCKED
+                )
+                RETURNING *
             )
+            INSERT INTO settled_deliveries (organization_id, id, event_id, event_type, subscription_id, cause, replay_id, state, attempts,
+                last_status, last_error, last_duration_ms, history, created_at, settled_at)
+            SELECT organization_id, id, event_id, event_type, subscription_id, cause, replay_id, 'dead', attempts, last_status,
+                \(ended.reason.rawValue), last_duration_ms, history, created_at, now()
+            FROM called_off
             """
         )
     }

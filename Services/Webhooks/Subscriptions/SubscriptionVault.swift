@@ -6,6 +6,8 @@ struct SubscriptionVault: Sendable {
     enum Field: String, Sendable {
         case targetURL = "target_url"
         case secret
+        case previousSecret = "previous_secret"
+        case headers
     }
 
     let cipher: Cipher

@@ -2,9 +2,8 @@ extension RouteCatalogue {
     package static let webhooks: [Route] =
         [
             .listEventTypes, .sampleEvents, .triggerEvent, .createSubscription, .listSubscriptions, .getSubscription, .deleteSubscription,
-            .listDeliveries, .getDelivery,
             .takeEvents,
-        ] + webhooksAdmin
+        ] + subscriptionChanges + webhookEvents + webhookDeliveries + signing + webhooksAdmin
 }
 
 extension Route {
@@ -58,20 +57,6 @@ extension Route {
         .webhooks,
         .member(.admin, .webhooksWrite),
         "Unsubscribe"
-    )
-    package static let listDeliveries = Route(
-        .get,
-        "/api/v1/webhooks/deliveries",
-        .webhooks,
-        .member(.viewer, .webhooksRead),
-        "The delivery log"
-    )
-    package static let getDelivery = Route(
-        .get,
-        "/api/v1/webhooks/deliveries/{id}",
-        .webhooks,
-        .member(.viewer, .webhooksRead),
-        "One delivery with its attempts"
     )
     package static let takeEvents = Route(
         .post,

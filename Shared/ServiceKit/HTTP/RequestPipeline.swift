@@ -92,6 +92,7 @@ struct RequestPipeline: HTTPResponder {
             return try await withLogger(mergingMetadata: metadata) { _ in try await handler(ready, caller) }
         case .open(let handler):
             var context = context
+            context.coreContext.parameters = parameters
             if self.service == .gateway {
                 try await self.doorman?(context, route)
             } else {

@@ -18,6 +18,8 @@ package struct WorkLoop<Item: Sendable>: Service {
     /// How long work in hand may go on after a graceful shutdown began.
     package var grace: Duration = .seconds(15)
     package var backoff = Backoff()
+    /// Claims follow one another no faster, so that each takes what has come together meanwhile.
+    package var claimInterval: Duration = .zero
 
     /// - claim: takes at most `limit` items; fewer than that means that nothing more is due.
     /// - work: an error is logged and counted; what becomes of the item is the closure's own matter (its row, its lease).
@@ -78,20 +80,25 @@ package struct WorkLoop<Item: Sendable>: Service {
             }
             await self.rest(state)
             guard !state.snapshot.isStopping else { break }
-            let items = await self.claimOnce(free, state)
+            let limit = self.concurrency - state.snapshot.inHand
+            let items = await self.claimOnce(limit, state)
             try Task.checkCancellation()
             for item in items {
                 state.update { $0.inHand += 1 }
                 group.addTask { await self.handle(item, state, bell) }
             }
-            if items.count >= free { state.update { $0.isDue = true } }
+            if items.count >= limit { state.update { $0.isDue = true } }
         }
     }
 
     private func claimOnce(_ limit: Int, _ state: WorkLoopState) async -> [Item] {
         do {
+            let started = ContinuousClock.now
             let items = try await self.claim(limit)
-            state.update { $0.claimFailures = 0 }
+            state.update { state in
+                state.claimFailures = 0
+                if self.claimInterval > .zero, !items.isEmpty { state.restUntil = max(state.restUntil, started + self.claimInterval) }
+            }
             return items
         } catch {
             guard !Task.isCancelled else { return [] }

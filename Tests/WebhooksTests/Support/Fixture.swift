@@ -132,7 +132,7 @@ extension Fixture {
         let database = self.database.runtime
         return DeliveryQueue(
             database: database,
-            events: EventStore(database: database, firstWait: 0),
+            endpoints: EndpointCache(database: database, vault: self.parts.vault),
             perSubscription: perSubscription,
             lease: lease
         )
@@ -207,6 +207,18 @@ extension Fixture {
             throw TestFailure("not subscribed: \(reply.json.text)")
         }
         return (id, secret)
+    }
+
+    /// Deliveries as if they had been made.
+    func settle(_ condition: Query, as state: String) async throws {
+        try await self.database.runtime.write(
+            """
+            WITH done AS (DELETE FROM deliveries WHERE \(condition) RETURNING *)
+            INSERT INTO settled_deliveries (organization_id, id, event_id, event_type, subscription_id, cause, state, attempts, created_at,
+                settled_at)
+            SELECT organization_id, id, event_id, event_type, subscription_id, cause, \(state), attempts, created_at, now() FROM done
+            """
+        )
     }
 
     func count(_ query: Query) async throws -> Int { try await self.database.runtime.readFirst(query, as: Int.self) ?? 0 }

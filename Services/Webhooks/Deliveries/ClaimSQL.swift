@@ -1,0 +1,178 @@
+import Database
+import Models
+
+/// The statements by which deliveries are taken in hand and given back.
+enum ClaimSQL {
+    /// Claims come one after the other, over all processes: so what a target may have under way, and a second, is exact. They are planned by
+    /// keys, whatever the statistics say of a table that is empty one minute and holds millions the next.
+    static let begin: Query = """
+        SELECT pg_advisory_xact_lock(hashtext('webhooks_claim')), set_config('enable_seqscan', 'off', true),
+            set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+            set_config('enable_bitmapscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
+        """
+
+    /// Organizations for which something waits, in the order of their ids.
+    static func organizations(_ limit: Int, after start: Int64) -> Query {
+        """
+        WITH RECURSIVE organizations AS (
+            (
+                SELECT organization_id FROM deliveries
+                WHERE state = 'pending' AND organization_id > \(start)
+                ORDER BY organization_id LIMIT 1
+            )
+            UNION ALL
+            SELECT following.organization_id
+            FROM organizations
+            CROSS JOIN LATERAL (
+                SELECT organization_id FROM deliveries
+                WHERE state = 'pending' AND organization_id > organizations.organization_id
+                ORDER BY organization_id LIMIT 1
+            ) AS following
+        )
+        SELECT organization_id FROM organizations LIMIT \(limit)
+        """
+    }
+
+    /// What is due, at most a share for each organization. Rows are not locked: no other claim runs.
+    static func pick(_ limit: Int, _ shares: DeliveryQueue.Shares, perSubscription: Int) -> Query {
+        """
+        SELECT turns.organization_id, picked.subscription_id, picked.id, picked.room, picked.interval
+        FROM unnest(\(shares.organizations)::bigint[], \(shares.served)::bigint[]) AS turns (organization_id, served)
+        CROSS JOIN LATERAL (
+            (\(self.lanes("subscription_id > turns.served", perSubscription)))
+            UNION ALL
+            (\(self.lanes("subscription_id <= turns.served", perSubscription)))
+            LIMIT \(shares.share)
+        ) AS picked
+        LIMIT \(limit)
+        """
+    }
+
+    /// Of one organization: the lanes behind the one served last, or those up to it.
+    private static func lanes(_ range: Query, _ perSubscription: Int) -> Query {
+        """
+        WITH RECURSIVE lanes AS (
+            (
+                SELECT subscription_id FROM deliveries
+                WHERE organization_id = turns.organization_id AND state = 'pending' AND \(range)
+                ORDER BY subscription_id LIMIT 1
+            )
+            UNION ALL
+            SELECT following.subscription_id
+            FROM lanes
+            CROSS JOIN LATERAL (
+                SELECT subscription_id FROM deliveries
+                WHERE organization_id = turns.organization_id AND state = 'pending' AND subscription_id > lanes.subscription_id AND \(range)
+                ORDER BY subscription_id LIMIT 1
+            ) AS following
+        )
+        SELECT lanes.subscription_id, due.id, endpoint.room, endpoint.interval
+        FROM lanes
+        CROSS JOIN LATERAL (\(self.room(perSubscription))) AS endpoint
+        CROSS JOIN LATERAL (
+            SELECT id FROM deliveries
+            WHERE organization_id = turns.organization_id AND subscription_id = lanes.subscription_id AND state = 'pending'
+                AND next_attempt_at <= now()
+            ORDER BY next_attempt_at, id
+            LIMIT endpoint.room
+        ) AS due
+        """
+    }
+
+    /// How many more the lane may take; no row while it may take nothing. What is called off goes at full speed.
+    private static func room(_ perSubscription: Int) -> Query {
+        """
+        SELECT
+            least(
+                CASE WHEN state.breaker_is_open THEN 1 ELSE least(coalesce(state.in_flight_limit, \(perSubscription)), \(perSubscription)) END
+                    - (
+                        SELECT count(*) FROM deliveries
+                        WHERE organization_id = turns.organization_id AND subscription_id = lanes.subscription_id AND state = 'delivering'
+                    ),
+                floor(extract(epoch FROM now() + interval '1 second' - greatest(state.rate_until, now())) * subscription.rate_limit)
+            )::integer AS room,
+            1.0 / subscription.rate_limit AS interval
+        FROM (SELECT) AS one
+        LEFT JOIN zapier_webhooks AS subscription
+            ON subscription.organization_id = turns.organization_id AND subscription.id = lanes.subscription_id
+        LEFT JOIN endpoint_states AS state
+            ON state.organization_id = turns.organization_id AND state.subscription_id = lanes.subscription_id
+        WHERE subscription.ended_at IS NOT NULL OR subscription.disabled_at IS NOT NULL
+            OR subscription.paused_at IS NULL AND coalesce(state.not_before <= now(), true)
+        """
+    }
+
+    /// Counts what was picked against the rates of its lanes; nil where none has one.
+    static func useUpRates(_ picks: [DeliveryQueue.Pick]) -> Query? {
+        let used = Dictionary(grouping: picks.filter { $0.interval != nil }, by: \.key)
+            .map { key, picks in (key: key, seconds: Double(picks.count) * (picks.first?.interval ?? 0)) }
+        guard !used.isEmpty else { return nil }
+        return """
+            UPDATE endpoint_states AS state
+            SET rate_until = greatest(state.rate_until, now()) + make_interval(secs => used.seconds)
+            FROM unnest(
+                \(used.map(\.key.organizationID))::bigint[], \(used.map(\.key.subscriptionID))::bigint[],
+                \(used.map(\.seconds))::double precision[]
+            ) AS used (organization_id, subscription_id, seconds)
+            WHERE state.organization_id = used.organization_id AND state.subscription_id = used.subscription_id
+            """
+    }
+
+    static func take(_ picks: [DeliveryQueue.Pick], lease: Double) -> Query {
+        """
+        WITH taken AS (
+            UPDATE deliveries AS delivery
+            SET state = 'delivering',
+                fence = delivery.fence + 1,
+                attempts = delivery.attempts + 1,
+                lease_until = now() + make_interval(secs => \(lease))
+            FROM unnest(\(picks.map(\.key.organizationID))::bigint[], \(picks.map(\.id))::bigint[]) AS pick (organization_id, id)
+            WHERE delivery.organization_id = pick.organization_id AND delivery.id = pick.id AND delivery.state = 'pending'
+            RETURNING delivery.organization_id, delivery.id, delivery.subscription_id, delivery.fence, delivery.attempts,
+                delivery.failures, delivery.cause, delivery.ordering_key, delivery.event_id, delivery.event_type
+        )
+        SELECT taken.*, event.occurred_at, event.data::text AS data,
+            CASE WHEN subscription.ended_at IS NULL AND subscription.disabled_at IS NULL THEN subscription.revision END AS revision,
+            CASE
+                WHEN subscription.id IS NULL OR subscription.ended_at IS NOT NULL THEN \(DeliveryFailure.unsubscribed.rawValue)
+                WHEN subscription.disabled_at IS NOT NULL THEN \(DeliveryFailure.disabled.rawValue)
+            END AS called_off,
+            coalesce(
+                NOT state.breaker_is_open AND state.recent_failures = 0 AND state.failing_since IS NULL AND state.in_flight_limit IS NULL, true
+            ) AS is_sound
+        FROM taken
+        LEFT JOIN zapier_webhooks AS subscription
+            ON subscription.organization_id = taken.organization_id AND subscription.id = taken.subscription_id
+        LEFT JOIN endpoint_states AS state
+            ON state.organization_id = taken.organization_id AND state.subscription_id = taken.subscription_id
+        LEFT JOIN events AS event
+            ON event.organization_id = taken.organization_id AND event.id = taken.event_id
+        """
+    }
+
+    static func takeBack(_ limit: Int, lease: Double) -> Query {
+        """
+        WITH lost AS (
+            SELECT organization_id, id, lease_until
+            FROM deliveries
+            WHERE state = 'delivering' AND lease_until < now()
+            LIMIT \(limit)
+            FOR UPDATE SKIP LOCKED
+        )
+        UPDATE deliveries AS delivery
+        SET state = 'pending', lease_until = NULL, next_attempt_at = now(), last_error = \(DeliveryFailure.interrupted.rawValue),
+            history = \(AttemptHistory.cutOff(at: "lost.lease_until - make_interval(secs => \(lease))"))
+        FROM lost
+        WHERE delivery.organization_id = lost.organization_id AND delivery.id = lost.id
+        """
+    }
+
+    static func handBack(_ delivery: ClaimedDelivery, recordsAttempt: Bool) -> Query {
+        let history: Query = recordsAttempt ? AttemptHistory.cutOff(at: "clock_timestamp()") : "history"
+        return """
+            UPDATE deliveries AS delivery
+            SET state = 'pending', lease_until = NULL, last_error = \(DeliveryFailure.interrupted.rawValue), history = \(history)
+            WHERE organization_id = \(delivery.organizationID) AND id = \(delivery.id) AND fence = \(delivery.fence) AND state = 'delivering'
+            """
+    }
+}

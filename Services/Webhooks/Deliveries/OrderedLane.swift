@@ -1,0 +1,39 @@
+import Database
+import Models
+
+/// Deliveries of one subscription with one ordering key: the first in the queue may be made, the others wait until infinity.
+struct OrderedLane: Hashable, Sendable {
+    var key: EndpointKey
+    var orderingKey: String
+
+    init(key: EndpointKey, orderingKey: String) {
+        self.key = key
+        self.orderingKey = orderingKey
+    }
+
+    /// nil where the delivery has no ordering key.
+    init?(_ delivery: ClaimedDelivery) {
+        guard let orderingKey = delivery.orderingKey else { return nil }
+        self.init(key: delivery.key, orderingKey: orderingKey)
+    }
+
+    /// Lets the first of each lane go, in so many seconds, where it waits for its turn. The organization's event head must be locked, so that
+    /// none comes in unseen.
+    static func promotion(of lanes: [OrderedLane], after wait: Double) -> Query {
+        let lanes = Array(Set(lanes))
+        return """
+            UPDATE deliveries AS delivery
+            SET next_attempt_at = now() + make_interval(secs => \(wait))
+            FROM unnest(
+                \(lanes.map(\.key.organizationID))::bigint[], \(lanes.map(\.key.subscriptionID))::bigint[], \(lanes.map(\.orderingKey))::text[]
+            ) AS lane (organization_id, subscription_id, ordering_key)
+            CROSS JOIN LATERAL (
+                SELECT id FROM deliveries
+                WHERE organization_id = lane.organization_id AND subscription_id = lane.subscription_id AND ordering_key = lane.ordering_key
+                ORDER BY id LIMIT 1
+            ) AS first
+            WHERE delivery.organization_id = lane.organization_id AND delivery.id = first.id AND delivery.state = 'pending'
+                AND delivery.next_attempt_at = 'infinity'
+            """
+    }
+}

@@ -1,0 +1,70 @@
+import Database
+import Models
+
+/// Writes what attempts came to, many in one transaction: the deliveries, the health of their targets, and what follows from it.
+struct SettlementStore: Sendable {
+    let database: Postgres
+    let ends: SubscriptionEnds
+    /// Attempts under way at once to a sound target.
+    let perSubscription: Int
+
+    /// - Returns: for each whether it was written; not where the delivery is another worker's by now.
+    func settle(_ settlements: [DeliverySettlement]) async throws -> [Bool] {
+        let chances = settlements.map { _ in Double.random(in: -1...1) }
+        let written = try await self.database.transaction { transaction in
+            try transaction.write(Self.planByKeys)
+            try self.lockHeads(settlements, transaction)
+            let health = try self.lockHealth(settlements, transaction)
+            let written = Set(try transaction.rows(settlements.statement, as: Int64.self))
+            let signs = zip(settlements, chances).filter { written.contains($0.0.delivery.id.rawValue) }
+            try self.note(signs, on: health, transaction)
+            for settlement in settlements where settlement.step == .gone && written.contains(settlement.delivery.id.rawValue) {
+                try self.ends.end(settlement.delivery, transaction)
+            }
+            let ordered = settlements.compactMap { OrderedLane($0.delivery) }
+            if !ordered.isEmpty { try transaction.write(OrderedLane.promotion(of: ordered, after: 0)) }
+            return written
+        }
+        return settlements.map { written.contains($0.delivery.id.rawValue) }
+    }
+
+    private static let planByKeys: Query = """
+        SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+            set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
+        """
+
+    /// Where the next of an ordering key is looked for, or an event may have to be written, intake of the organization waits: first of all
+    /// locks, as everywhere.
+    private func lockHeads(_ settlements: [DeliverySettlement], _ transaction: Transaction) throws {
+        let concerned = settlements.filter { $0.delivery.orderingKey != nil || $0.step == .gone || $0.sign.map { $0 != .success } ?? false }
+        guard !concerned.isEmpty else { return }
+        try EventStore.lockHeads(Set(concerned.map(\.delivery.organizationID)), transaction)
+    }
+
+    private func lockHealth(_ settlements: [DeliverySettlement], _ transaction: Transaction) throws -> [EndpointStateStore.Stored] {
+        let keys = Set(settlements.filter { $0.sign != nil }.map(\.delivery.key))
+        return keys.isEmpty ? [] : try EndpointStateStore.lock(keys.sorted(), transaction)
+    }
+
+    private func note(
+        _ settled: [(DeliverySettlement, Double)],
+        on stored: [EndpointStateStore.Stored],
+        _ transaction: Transaction
+    ) throws {
+        guard !stored.isEmpty else { return }
+        var health = Dictionary(uniqueKeysWithValues: stored.map { ($0.key, $0.health) })
+        var warnings: [(ClaimedDelivery, EndpointHealth, EndpointHealth.Warning)] = []
+        let now = stored[0].now
+        for (settlement, chance) in settled {
+            guard let sign = settlement.sign, var state = health[settlement.delivery.key] else { continue }
+            let warning = state.note(sign, at: now, full: self.perSubscription, chance: chance)
+            health[settlement.delivery.key] = state
+            if let warning { warnings.append((settlement.delivery, state, warning)) }
+        }
+        let changed = stored.compactMap { stored in
+            health[stored.key].flatMap { $0 == stored.health ? nil : (key: stored.key, health: $0) }
+        }
+        if !changed.isEmpty { try transaction.write(EndpointStateStore.update(changed)) }
+        for (delivery, state, warning) in warnings { try self.ends.warn(warning, of: delivery, state, transaction) }
+    }
+}
