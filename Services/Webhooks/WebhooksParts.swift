@@ -26,6 +26,8 @@ struct WebhooksParts: Sendable {
     let templates: TemplatePreviewRoutes
     let eventRoutes: EventRoutes
     let redelivery: RedeliveryRoutes
+    let replays: ReplayRoutes
+    let replayWorker: ReplayWorker
     let log: DeliveryLog
     let admin: WebhookAdminRoutes
     let worker: DeliveryWorker
@@ -75,6 +77,14 @@ struct WebhooksParts: Sendable {
             outbox: given.outbox,
             due: due
         )
+        let replaysWake = WakeSignal("webhooks_replays", database: given.database)
+        self.replays = ReplayRoutes(
+            store: ReplayStore(database: given.database),
+            idempotency: given.idempotency,
+            outbox: given.outbox,
+            wake: replaysWake
+        )
+        self.replayWorker = ReplayWorker(database: given.database, wake: replaysWake, due: due, logger: given.logger)
         self.redelivery = RedeliveryRoutes(
             maker: DeliveryMaker(events: events),
             idempotency: given.idempotency,
@@ -112,7 +122,10 @@ struct WebhooksParts: Sendable {
             queue: DeliveryQueue(
                 database: given.database,
                 endpoints: EndpointCache(database: given.database, vault: vault),
-                perSubscription: configuration.concurrencyPerSubscription,
+                caps: DeliveryQueue.Caps(
+                    perSubscription: configuration.concurrencyPerSubscription,
+                    perOrganization: configuration.concurrencyPerOrganization
+                ),
                 lease: DeliveryQueue.lease(timeout: configuration.timeout)
             ),
             sender: WebhookSender(client: given.strangers, signingKeys: self.signingKeys, timeout: configuration.timeout),
@@ -124,7 +137,11 @@ struct WebhooksParts: Sendable {
         self.sweeper = SubscriptionSweeper(database: given.database, ended: ended, logger: given.logger)
         self.signing = SigningKeyRoutes(store: self.signingKeys, idempotency: given.idempotency, outbox: given.outbox)
         self.signingSweeper = SigningKeySweeper(database: given.database, logger: given.logger)
-        self.partitions = EventPartitions(database: given.database, logger: given.logger)
+        self.partitions = EventPartitions(
+            database: given.database,
+            retentionDays: configuration.retentionDays,
+            logger: given.logger
+        )
         self.concurrency = configuration.concurrency
         self.logger = given.logger
     }
@@ -133,6 +150,7 @@ struct WebhooksParts: Sendable {
         Assembly(workers: [
             Assembly.Worker("deliveries", self.worker.loop(concurrency: self.concurrency)),
             Assembly.Worker("ended subscriptions", self.sweeper.loop()),
+            Assembly.Worker("replays", self.replayWorker.loop()),
             Assembly.Worker("event partitions", self.partitions),
             Assembly.Worker("old signing keys", self.signingSweeper),
         ]) { table in
@@ -145,6 +163,7 @@ struct WebhooksParts: Sendable {
             self.eventRoutes.mount(in: table)
             DeliveryRoutes(log: self.log).mount(in: table)
             self.redelivery.mount(in: table)
+            self.replays.mount(in: table)
             self.signing.mount(in: table)
             self.admin.mount(in: table)
         }

@@ -10,6 +10,7 @@ struct WebhooksService {
         ("M0004_delivery_queue.sql", PackageResources.M0004_delivery_queue_sql),
         ("M0005_signing_keys.sql", PackageResources.M0005_signing_keys_sql),
         ("M0006_subscription_options.sql", PackageResources.M0006_subscription_options_sql),
+        ("M0007_replays.sql", PackageResources.M0007_replays_sql),
     ]
 
     static func main() async {

@@ -42,6 +42,7 @@ package enum CampaignEntity {}
 package enum SubscriptionEntity {}
 package enum DeliveryEntity {}
 package enum SigningKeyEntity {}
+package enum ReplayEntity {}
 
 package typealias OrganizationID = ID<Organization>
 package typealias UserID = ID<User>
@@ -55,3 +56,4 @@ package typealias CampaignID = ID<CampaignEntity>
 package typealias SubscriptionID = ID<SubscriptionEntity>
 package typealias DeliveryID = ID<DeliveryEntity>
 package typealias SigningKeyID = ID<SigningKeyEntity>
+package typealias ReplayID = ID<ReplayEntity>

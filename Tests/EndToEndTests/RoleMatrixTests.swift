@@ -104,6 +104,8 @@ struct RoleCast: Sendable {
         var organization: Int64
         var contact: Int64
         var delivery: Int64
+        var subscription: Int64
+        var event: String
         var mailIntegration: Int64
     }
 
@@ -179,7 +181,9 @@ struct RoleCast: Sendable {
             owner: owner,
             organization: try await owner.organization(),
             contact: try await owner.firstID("/api/v1/contacts"),
-            delivery: try await owner.firstID("/api/v1/webhooks/deliveries"),
+            delivery: try await owner.firstID("/api/v1/webhooks/deliveries", "state=succeeded&"),
+            subscription: try await owner.firstID("/api/v1/zapier/webhooks"),
+            event: try await owner.firstEvent(),
             mailIntegration: try await owner.firstID("/api/v1/integrations", "provider=smtp&")
         )
     }
@@ -192,6 +196,7 @@ struct RoleCast: Sendable {
         if path.contains("{id}") { path = path.replacing("{id}", with: try await self.target(of: route, in: home, by: actor)) }
         path = path.replacing("{file}", with: "page.css").replacing("{kind}", with: "not-found")
             .replacing("{event}", with: "content_posted").replacing("{organization_id}", with: String(home.organization))
+            .replacing("{event_id}", with: home.event)
         return try await self.door.signed(actor.token)
             .send(route.method, path, self.body(of: route, in: self.own), headers: Self.elsewhere).status
     }
@@ -245,6 +250,8 @@ struct RoleCast: Sendable {
             return try await owner.makeID("/api/v1/zapier/webhooks", self.body(of: .createSubscription, in: home))
         case let path where path.hasPrefix("/api/v1/contacts"): return home.contact
         case let path where path.hasPrefix("/api/v1/webhooks/deliveries"): return home.delivery
+        case let path where path.hasPrefix("/api/v1/webhooks/replays"):
+            return try await owner.makeID("/api/v1/webhooks/replays", self.body(of: .createReplay, in: home))
         default: throw Unprepared(description: "no example of what \(route.name) takes")
         }
     }
@@ -286,6 +293,11 @@ struct RoleCast: Sendable {
         case .scheduleCampaign: ["scheduled_at": "2099-01-01T00:00:00Z"]
         case .createSubscription:
             ["webhook_url": .string("\(EndToEnd.stack.settings.sandboxURL)/_sandbox/receiver/matrix"), "trigger_event": "campaign_sent"]
+        case .updateSubscription: ["description": .string(unique)]
+        case .previewTemplate: ["event": "content_posted", "payload_template": ["text": "{{platform}}"]]
+        // An event a second: it does not end before it is paused, resumed or cancelled.
+        case .createReplay:
+            ["subscription_id": .integer(home.subscription), "from": "2026-01-01T00:00:00Z", "rate": 1, "which": "all"]
         case .changeNotificationSettings: ["kinds": [:]]
         default: route.method == .post ? [:] : nil
         }
@@ -300,6 +312,10 @@ extension PublicAPI {
 
     fileprivate func firstID(_ path: String, _ filter: String = "") async throws -> Int64 {
         try #require(try await self.call(.get, "\(path)?\(filter)limit=1")["data"]?.arrayValue?.first?["id"]?.integerValue)
+    }
+
+    fileprivate func firstEvent() async throws -> String {
+        try #require(try await self.call(.get, "/api/v1/admin/webhooks/event-logs?limit=1")["data"]?.arrayValue?.first?["id"]?.stringValue)
     }
 
     fileprivate func makeID(_ path: String, _ body: JSONValue?) async throws -> Int64 {

@@ -41,7 +41,7 @@ import Testing
         let index = RouteIndex.catalogue
         for route in RouteCatalogue.all {
             let path = route.path([
-                "id": "12", "file": "page.css", "kind": "not-found", "event": "campaign_sent", "organization_id": "12",
+                "id": "12", "file": "page.css", "kind": "not-found", "event": "campaign_sent", "organization_id": "12", "event_id": "evt_1",
             ])
             guard case .found(let found, _) = index.match(.init(rawValue: route.method.rawValue) ?? .get, path) else {
                 Issue.record("\(route.name) is not found")

@@ -35,6 +35,7 @@ struct DocumentFragment: Sendable {
         ("contacts.yaml", PackageResources.contacts_yaml),
         ("campaigns.yaml", PackageResources.campaigns_yaml),
         ("webhooks.yaml", PackageResources.webhooks_yaml),
+        ("deliveries.yaml", PackageResources.deliveries_yaml),
         ("admin.yaml", PackageResources.admin_yaml),
         ("document.yaml", PackageResources.document_yaml),
     ]

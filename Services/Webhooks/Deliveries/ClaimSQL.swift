@@ -33,16 +33,20 @@ enum ClaimSQL {
         """
     }
 
-    /// What is due, at most a share for each organization. Rows are not locked: no other claim runs.
-    static func pick(_ limit: Int, _ shares: DeliveryQueue.Shares, perSubscription: Int) -> Query {
+    /// What is due, at most a share for each organization, and no more than it may have under way. Rows are not locked: no other claim runs.
+    static func pick(_ limit: Int, _ shares: DeliveryQueue.Shares, _ caps: DeliveryQueue.Caps) -> Query {
         """
         SELECT turns.organization_id, picked.subscription_id, picked.id, picked.room, picked.interval
         FROM unnest(\(shares.organizations)::bigint[], \(shares.served)::bigint[]) AS turns (organization_id, served)
         CROSS JOIN LATERAL (
-            (\(self.lanes("subscription_id > turns.served", perSubscription)))
+            SELECT least(\(shares.share), greatest(0, \(caps.perOrganization) - count(*))) AS share
+            FROM deliveries WHERE organization_id = turns.organization_id AND state = 'delivering'
+        ) AS allowed
+        CROSS JOIN LATERAL (
+            (\(self.lanes("subscription_id > turns.served", caps.perSubscription)))
             UNION ALL
-            (\(self.lanes("subscription_id <= turns.served", perSubscription)))
-            LIMIT \(shares.share)
+            (\(self.lanes("subscription_id <= turns.served", caps.perSubscription)))
+            LIMIT allowed.share
         ) AS picked
         LIMIT \(limit)
         """
@@ -83,14 +87,14 @@ enum ClaimSQL {
     private static func room(_ perSubscription: Int) -> Query {
         """
         SELECT
-            least(
+            greatest(0, least(
                 CASE WHEN state.breaker_is_open THEN 1 ELSE least(coalesce(state.in_flight_limit, \(perSubscription)), \(perSubscription)) END
                     - (
                         SELECT count(*) FROM deliveries
                         WHERE organization_id = turns.organization_id AND subscription_id = lanes.subscription_id AND state = 'delivering'
                     ),
                 floor(extract(epoch FROM now() + interval '1 second' - greatest(state.rate_until, now())) * subscription.rate_limit)
-            )::integer AS room,
+            ))::integer AS room,
             1.0 / subscription.rate_limit AS interval
         FROM (SELECT) AS one
         LEFT JOIN zapier_webhooks AS subscription

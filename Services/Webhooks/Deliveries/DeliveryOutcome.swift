@@ -40,6 +40,8 @@ struct DeliveryFailure: RawRepresentable, Sendable, Hashable {
     static let unsubscribed = DeliveryFailure(rawValue: "unsubscribed")
     /// The house had disabled the subscription before the delivery.
     static let disabled = DeliveryFailure(rawValue: "disabled")
+    /// Its replay was cancelled before it.
+    static let cancelled = DeliveryFailure(rawValue: "replay_cancelled")
     /// The payload template gave more than may be posted.
     static let template = DeliveryFailure(rawValue: "template_too_large")
     /// Its sealed target or secret does not open with the keys that this process has.

@@ -26,6 +26,12 @@ final class DeliveryQueue: Sendable {
         }
     }
 
+    /// Attempts under way at once, all processes together.
+    struct Caps: Sendable {
+        var perSubscription: Int
+        var perOrganization: Int
+    }
+
     /// Of the signal that there may be deliveries to make.
     static let signal = "webhooks_deliveries"
     static let channel = WakeSignal.channel(signal)
@@ -37,17 +43,16 @@ final class DeliveryQueue: Sendable {
 
     let database: Postgres
     let endpoints: EndpointCache
-    /// Attempts under way at once to one subscription, all processes together.
-    let perSubscription: Int
+    let caps: Caps
     /// Seconds.
     let lease: Double
     private let turns = Mutex(ClaimTurns())
     private let nextTakeBack = Mutex(ContinuousClock.now)
 
-    init(database: Postgres, endpoints: EndpointCache, perSubscription: Int, lease: Double) {
+    init(database: Postgres, endpoints: EndpointCache, caps: Caps, lease: Double) {
         self.database = database
         self.endpoints = endpoints
-        self.perSubscription = perSubscription
+        self.caps = caps
         self.lease = lease
     }
 
@@ -64,10 +69,10 @@ final class DeliveryQueue: Sendable {
         if takesBack { try await self.takeBack() }
         guard limit > 0 else { return ([], false) }
         let start = self.turns.withLock { $0.next }
-        let (shares, picks, claimed) = try await self.database.transaction { transaction in
+        let (shares, picks, claimed) = try await self.database.transaction(retry: .onConflict(attempts: 3)) { transaction in
             try transaction.write(ClaimSQL.begin)
             let shares = try self.shares(of: limit, after: start, transaction)
-            let picks = try transaction.rows(ClaimSQL.pick(limit, shares, perSubscription: self.perSubscription), as: Pick.self)
+            let picks = try transaction.rows(ClaimSQL.pick(limit, shares, self.caps), as: Pick.self)
             guard !picks.isEmpty else { return (shares, picks, [ClaimedDelivery]()) }
             if let rates = ClaimSQL.useUpRates(picks) { try transaction.write(rates) }
             return (shares, picks, try transaction.rows(ClaimSQL.take(picks, lease: self.lease), as: ClaimedDelivery.self))

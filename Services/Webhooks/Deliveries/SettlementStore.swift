@@ -11,7 +11,8 @@ struct SettlementStore: Sendable {
     /// - Returns: for each whether it was written; not where the delivery is another worker's by now.
     func settle(_ settlements: [DeliverySettlement]) async throws -> [Bool] {
         let chances = settlements.map { _ in Double.random(in: -1...1) }
-        let written = try await self.database.transaction { transaction in
+        // A member who changes a subscription takes the same locks in another order.
+        let written = try await self.database.transaction(retry: .onConflict(attempts: 5)) { transaction in
             try transaction.write(Self.planByKeys)
             try self.lockHeads(settlements, transaction)
             let health = try self.lockHealth(settlements, transaction)

@@ -149,7 +149,9 @@ extension EndpointHealth.Sign {
             return
         }
         switch (failure, result.status) {
-        case (.interrupted, _), (.busy, _), (.unsubscribed, _), (.disabled, _), (.expired, _), (.sealed, _), (.template, _): return nil
+        case (.interrupted, _), (.busy, _), (.unsubscribed, _), (.disabled, _), (.expired, _), (.sealed, _), (.cancelled, _),
+            (.template, _):
+            return nil
         case (_, 429): self = .overload(failure.rawValue, isFailure: false, retryAfter: result.retryAfter)
         case (_, 502), (_, 504): self = .overload(failure.rawValue, isFailure: true, retryAfter: result.retryAfter)
         case (.timeout, _): self = .overload(failure.rawValue, isFailure: true, retryAfter: nil)

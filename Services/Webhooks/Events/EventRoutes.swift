@@ -3,7 +3,7 @@ import Hummingbird
 import Models
 import ServiceKit
 
-/// `/api/v1/webhooks/events`: the pull twin of every subscription, and one event's page.
+/// `/api/v1/webhooks/events`: the pull twin of every subscription, and one event's page; and why it reached a subscription or did not.
 struct EventRoutes: Sendable {
     /// Deliveries shown on an event's page, the newest.
     private static let deliveriesShown = 200
@@ -15,7 +15,7 @@ struct EventRoutes: Sendable {
     func mount(in table: RouteTable) {
         table.mount(.pullEvents, self.pull)
         table.mount(.getEvent, self.show)
-        table.mount(.explainEvent, self.explain)
+        table.mount(.explainDelivery, self.explain)
     }
 
     /// `?after=&limit=&type=`. The answer's `next_cursor` is what to ask with the next time, also where nothing is new.
@@ -40,12 +40,10 @@ struct EventRoutes: Sendable {
         return try .json(EventPageResponse(event: event, deliveries: deliveries.map { DeliveryResponse($0, $1) }))
     }
 
-    /// `?subscription_id=`: what each rule says.
+    /// What each rule says.
     @Sendable private func explain(_ request: Request, _ context: CallerContext) async throws -> Response {
         let id = try context.eventID()
-        guard let text = request.query("subscription_id"), let subscription = SubscriptionID(text) else {
-            throw Problem.validation([.init(pointer: "?subscription_id", detail: "must be the id of a subscription")])
-        }
+        let subscription: SubscriptionID = try context.id()
         guard let explanation = try await self.explainer.explain(id, to: subscription, in: context.organizationID) else {
             throw Problem.notFound
         }

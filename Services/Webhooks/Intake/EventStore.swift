@@ -34,7 +34,7 @@ struct EventStore: Sendable {
     }
 
     func insert(_ incoming: [IncomingEvent]) async throws -> Stored {
-        try await self.database.transaction { transaction in try self.insert(incoming, transaction) }
+        try await self.database.transaction(retry: .onConflict(attempts: 3)) { transaction in try self.insert(incoming, transaction) }
     }
 
     /// Stores what is new and makes a delivery for each subscription that wants it: all or nothing.

@@ -67,23 +67,17 @@ struct SubscriptionSweeper: Sendable {
 
     private func callOff(_ ended: Ended) async throws -> Int {
         try await self.database.write(
-            """
-            WITH called_off AS (
-                DELETE FROM deliveries
-                WHERE organization_id = \(ended.organizationID) AND state = 'pending' AND id IN (
+            SettledRows.calledOff(
+                """
+                organization_id = \(ended.organizationID) AND state = 'pending' AND id IN (
                     SELECT id FROM deliveries
                     WHERE organization_id = \(ended.organizationID) AND subscription_id = \(ended.id) AND state = 'pending'
                     LIMIT \(Self.batch)
                     FOR UPDATE SKIP LOCKED
                 )
-                RETURNING *
+                """,
+                because: ended.reason
             )
-            INSERT INTO settled_deliveries (organization_id, id, event_id, event_type, subscription_id, cause, replay_id, state, attempts,
-                last_status, last_error, last_duration_ms, history, created_at, settled_at)
-            SELECT organization_id, id, event_id, event_type, subscription_id, cause, replay_id, 'dead', attempts, last_status,
-                \(ended.reason.rawValue), last_duration_ms, history, created_at, now()
-            FROM called_off
-            """
         )
     }
 }

@@ -3,7 +3,7 @@ extension RouteCatalogue {
         .updateSubscription, .pauseSubscription, .resumeSubscription, .rotateSubscriptionSecret, .testSubscription, .subscriptionHealth,
         .previewTemplate,
     ]
-    static let webhookEvents: [Route] = [.pullEvents, .getEvent, .explainEvent]
+    static let webhookEvents: [Route] = [.pullEvents, .getEvent, .explainDelivery]
     static let webhookDeliveries: [Route] = [.listDeliveries, .getDelivery, .redeliver]
 }
 
@@ -80,9 +80,9 @@ extension Route {
         .member(.viewer, .webhooksRead),
         "One event with its deliveries"
     )
-    package static let explainEvent = Route(
+    package static let explainDelivery = Route(
         .get,
-        "/api/v1/webhooks/events/{event_id}/explain",
+        "/api/v1/zapier/webhooks/{id}/explain/{event_id}",
         .webhooks,
         .member(.viewer, .webhooksRead),
         "Why an event was sent, or was not"

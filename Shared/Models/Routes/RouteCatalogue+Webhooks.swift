@@ -3,7 +3,7 @@ extension RouteCatalogue {
         [
             .listEventTypes, .sampleEvents, .triggerEvent, .createSubscription, .listSubscriptions, .getSubscription, .deleteSubscription,
             .takeEvents,
-        ] + subscriptionChanges + webhookEvents + webhookDeliveries + signing + webhooksAdmin
+        ] + subscriptionChanges + webhookEvents + webhookDeliveries + replays + signing + webhooksAdmin
 }
 
 extension Route {

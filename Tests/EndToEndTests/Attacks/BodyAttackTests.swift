@@ -73,10 +73,12 @@ extension EndToEnd {
                 let path = try await self.path(of: route, cast, owner)
                 for text in Self.strings {
                     let escaped = text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
-                    let queries = ["cursor", "limit", "provider", "status", "action", "from", "granularity", "search", "q", "email"]
+                    let queries = [
+                        "cursor", "limit", "provider", "status", "action", "from", "granularity", "search", "q", "email", "after", "type",
+                    ]
                     let query = queries.map { "\($0)=\(escaped)" }.joined(separator: "&")
                     let named = route.template.replacing("{id}", with: escaped).replacing("{event}", with: escaped)
-                        .replacing("{organization_id}", with: escaped)
+                        .replacing("{organization_id}", with: escaped).replacing("{event_id}", with: escaped)
                     for target in ["\(path)?\(query)", "\(path)?cursor=\(escaped)", named] {
                         attacks.append(Attack(route: route, target: target, body: nil, what: "GET \(target)"))
                     }
@@ -146,7 +148,7 @@ extension EndToEnd {
 
         private func path(of route: Route, _ cast: RoleCast, _ owner: RoleCast.Actor) async throws -> String {
             let template = route.template.replacing("{event}", with: "content_posted")
-                .replacing("{organization_id}", with: String(cast.own.organization))
+                .replacing("{organization_id}", with: String(cast.own.organization)).replacing("{event_id}", with: cast.own.event)
             guard template.contains("{id}") else { return template }
             return template.replacing("{id}", with: try await cast.target(of: route, in: cast.own, by: owner))
         }

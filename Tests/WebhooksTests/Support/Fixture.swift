@@ -133,7 +133,7 @@ extension Fixture {
         return DeliveryQueue(
             database: database,
             endpoints: EndpointCache(database: database, vault: self.parts.vault),
-            perSubscription: perSubscription,
+            caps: DeliveryQueue.Caps(perSubscription: perSubscription, perOrganization: 1000),
             lease: lease
         )
     }
