@@ -4,11 +4,13 @@ import Models
 /// The statements by which deliveries are taken in hand and given back.
 enum ClaimSQL {
     /// Claims come one after the other, over all processes: so what a target may have under way, and a second, is exact. They are planned by
-    /// keys, whatever the statistics say of a table that is empty one minute and holds millions the next.
+    /// keys, whatever the statistics say of a table that is empty one minute and holds millions the next: without sorting, the order that each
+    /// look-up asks for is that of the one index which it is meant for.
     static let begin: Query = """
         SELECT pg_advisory_xact_lock(hashtext('webhooks_claim')), set_config('enable_seqscan', 'off', true),
             set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-            set_config('enable_bitmapscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
+            set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
+            set_config('plan_cache_mode', 'force_generic_plan', true)
         """
 
     /// Organizations for which something waits, in the order of their ids.
@@ -18,7 +20,7 @@ enum ClaimSQL {
             (
                 SELECT organization_id FROM deliveries
                 WHERE state = 'pending' AND organization_id > \(start)
-                ORDER BY organization_id LIMIT 1
+                ORDER BY organization_id, subscription_id LIMIT 1
             )
             UNION ALL
             SELECT following.organization_id
@@ -26,7 +28,7 @@ enum ClaimSQL {
             CROSS JOIN LATERAL (
                 SELECT organization_id FROM deliveries
                 WHERE state = 'pending' AND organization_id > organizations.organization_id
-                ORDER BY organization_id LIMIT 1
+                ORDER BY organization_id, subscription_id LIMIT 1
             ) AS following
         )
         SELECT organization_id FROM organizations LIMIT \(limit)
@@ -90,8 +92,11 @@ enum ClaimSQL {
             greatest(0, least(
                 CASE WHEN state.breaker_is_open THEN 1 ELSE least(coalesce(state.in_flight_limit, \(perSubscription)), \(perSubscription)) END
                     - (
-                        SELECT count(*) FROM deliveries
-                        WHERE organization_id = turns.organization_id AND subscription_id = lanes.subscription_id AND state = 'delivering'
+                        SELECT count(*) FROM (
+                            SELECT FROM deliveries
+                            WHERE organization_id = turns.organization_id AND subscription_id = lanes.subscription_id AND state = 'delivering'
+                            ORDER BY lease_until LIMIT \(perSubscription)
+                        ) AS under_way
                     ),
                 floor(extract(epoch FROM now() + interval '1 second' - greatest(state.rate_until, now())) * subscription.rate_limit)
             ))::integer AS room,
@@ -122,6 +127,10 @@ enum ClaimSQL {
             """
     }
 
+    /// Rows are found one by one through the primary key and then taken by their place, events likewise: a way that leaves the planner no
+    /// other. Joined by their keys, it walks through all that wait, and the day's events, for each claim where it believes the tables to be
+    /// empty. What waits has no lease; said as `state = 'pending'`, it would offer the lanes' index for that walk. The range of one id is in
+    /// the order of the primary key, so that no other index will do.
     static func take(_ picks: [DeliveryQueue.Pick], lease: Double) -> Query {
         """
         WITH taken AS (
@@ -131,11 +140,16 @@ enum ClaimSQL {
                 attempts = delivery.attempts + 1,
                 lease_until = now() + make_interval(secs => \(lease))
             FROM unnest(\(picks.map(\.key.organizationID))::bigint[], \(picks.map(\.id))::bigint[]) AS pick (organization_id, id)
-            WHERE delivery.organization_id = pick.organization_id AND delivery.id = pick.id AND delivery.state = 'pending'
+            CROSS JOIN LATERAL (
+                SELECT ctid FROM deliveries
+                WHERE organization_id = pick.organization_id AND id BETWEEN pick.id AND pick.id AND lease_until IS NULL
+                ORDER BY id LIMIT 1
+            ) AS place
+            WHERE delivery.ctid = place.ctid
             RETURNING delivery.organization_id, delivery.id, delivery.subscription_id, delivery.fence, delivery.attempts,
                 delivery.failures, delivery.cause, delivery.ordering_key, delivery.event_id, delivery.event_type
         )
-        SELECT taken.*, event.occurred_at, event.data::text AS data,
+        SELECT taken.*, event.occurred_at, event.data,
             CASE WHEN subscription.ended_at IS NULL AND subscription.disabled_at IS NULL THEN subscription.revision END AS revision,
             CASE
                 WHEN subscription.id IS NULL OR subscription.ended_at IS NOT NULL THEN \(DeliveryFailure.unsubscribed.rawValue)
@@ -149,8 +163,11 @@ enum ClaimSQL {
             ON subscription.organization_id = taken.organization_id AND subscription.id = taken.subscription_id
         LEFT JOIN endpoint_states AS state
             ON state.organization_id = taken.organization_id AND state.subscription_id = taken.subscription_id
-        LEFT JOIN events AS event
-            ON event.organization_id = taken.organization_id AND event.id = taken.event_id
+        LEFT JOIN LATERAL (
+            SELECT occurred_at, data::text AS data FROM events
+            WHERE organization_id = taken.organization_id AND id = taken.event_id
+            LIMIT 1
+        ) AS event ON true
         """
     }
 

@@ -34,21 +34,30 @@ extension [DeliverySettlement] {
     /// Writes each delivery's new state with its attempt; nothing where another worker has claimed the delivery since, or where this was
     /// written before. A lease that merely ran out is no obstacle, which saves the target a repeat. What is done moves from the queue into
     /// the log. Answers the ids of those that were written.
+    ///
+    /// Rows are found one by one through the primary key and then changed by their place, as in ``ClaimSQL/take(_:lease:)``.
     var statement: Query {
         """
         WITH given AS MATERIALIZED (
-            SELECT * FROM unnest(
+            SELECT given.*, place.ctid AS place FROM unnest(
                 \(self.map(\.delivery.organizationID))::bigint[], \(self.map(\.delivery.id))::bigint[], \(self.map(\.delivery.fence))::bigint[],
                 \(self.map(\.outcome))::text[], \(self.map(\.wait))::double precision[], \(self.map(\.counts))::boolean[],
                 \(self.map(\.result.status))::integer[], \(self.map(\.result.failure?.rawValue))::text[],
                 \(self.map(\.result.milliseconds))::integer[],
                 \(self.map { AttemptHistory.entry($0.result, number: $0.delivery.attempt) })::jsonb[]
             ) AS given (organization_id, id, fence, outcome, wait, counts, status, error, duration_ms, entry)
+            CROSS JOIN LATERAL (
+                SELECT ctid FROM deliveries AS delivery
+                WHERE delivery.organization_id = given.organization_id AND delivery.id BETWEEN given.id AND given.id
+                    AND delivery.fence = given.fence
+                    AND (delivery.state = 'delivering' OR delivery.last_error = \(DeliveryFailure.interrupted.rawValue))
+                ORDER BY delivery.id LIMIT 1
+            ) AS place
         ),
         done AS (
             DELETE FROM deliveries AS delivery
             USING given
-            WHERE given.outcome <> 'pending' AND \(Self.isStillOurs)
+            WHERE given.outcome <> 'pending' AND delivery.ctid = given.place
             RETURNING delivery.organization_id, delivery.id, delivery.event_id, delivery.event_type, delivery.subscription_id, delivery.cause,
                 delivery.replay_id, given.outcome, delivery.attempts, given.status, given.error, given.duration_ms,
                 \(AttemptHistory.appending) AS history, delivery.created_at
@@ -65,17 +74,10 @@ extension [DeliverySettlement] {
                 lease_until = NULL, last_status = given.status, last_error = given.error, last_duration_ms = given.duration_ms,
                 history = \(AttemptHistory.appending)
             FROM given
-            WHERE given.outcome = 'pending' AND \(Self.isStillOurs)
+            WHERE given.outcome = 'pending' AND delivery.ctid = given.place
             RETURNING delivery.id
         )
         SELECT id FROM logged UNION ALL SELECT id FROM kept
-        """
-    }
-
-    private static var isStillOurs: Query {
-        """
-        delivery.organization_id = given.organization_id AND delivery.id = given.id AND delivery.fence = given.fence
-            AND (delivery.state = 'delivering' OR delivery.last_error = \(DeliveryFailure.interrupted.rawValue))
         """
     }
 }

@@ -31,7 +31,8 @@ struct SettlementStore: Sendable {
 
     private static let planByKeys: Query = """
         SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-            set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
+            set_config('enable_mergejoin', 'off', true), set_config('enable_sort', 'off', true),
+            set_config('plan_cache_mode', 'force_generic_plan', true)
         """
 
     /// Where the next of an ordering key is looked for, or an event may have to be written, intake of the organization waits: first of all
