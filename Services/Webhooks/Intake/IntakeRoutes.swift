@@ -8,7 +8,7 @@ struct IntakeRoutes: Sendable {
 
     func mount(in table: RouteTable) {
         table.mountInternal(.takeEvents) { request, _ in
-            let batch = try await request.decodeBody(EventBatch.self)
+            let batch = try EventBatchReader.batch(try await request.jsonBody(limit: RequestLimits.internalBody).value)
             return try .json(try await self.intake.take(batch))
         }
     }
