@@ -134,7 +134,7 @@ package struct WorkLoop<Item: Sendable>: Service {
                 try await handBack(item)
                 self.count("handed_back")
             } else {
-                try await self.workUntilGraceEnds(item, state)
+                try await self.work(item)
                 state.update { $0.workFailures = 0 }
                 self.count("done")
             }
@@ -146,21 +146,8 @@ package struct WorkLoop<Item: Sendable>: Service {
         bell.ring()
     }
 
-    /// The work runs in a child of its own, so that the end of the grace cancels it but not the handing back.
-    private func workUntilGraceEnds(_ item: Item, _ state: WorkLoopState) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await self.work(item) }
-            group.addTask {
-                try await state.graceOver.wait()
-                throw CancellationError()
-            }
-            defer { group.cancelAll() }
-            try await group.next()
-        }
-    }
-
     private func settle(_ item: Item, after error: any Error, _ state: WorkLoopState) async {
-        guard state.graceOver.isOpen || Task.isCancelled else {
+        guard state.snapshot.isGraceOver || Task.isCancelled else {
             state.update { state in
                 state.workFailures += 1
                 state.restUntil = .now + self.backoff.delay(afterFailures: state.workFailures)
@@ -171,7 +158,8 @@ package struct WorkLoop<Item: Sendable>: Service {
         }
         self.count("cancelled")
         do {
-            try await self.handBack?(item)
+            // The end of the grace cancelled this task, but not the handing back.
+            try await Task { try await self.handBack?(item) }.value
         } catch {
             self.logger.warning("Handing work back failed", metadata: ["loop": "\(self.name)", "error": "\(error)"])
         }
@@ -185,10 +173,12 @@ package struct WorkLoop<Item: Sendable>: Service {
         let grace = self.grace
         group.addTask {
             guard (try? await Task.sleep(for: grace)) != nil else { return }
-            state.graceOver.open()
+            state.update { $0.isGraceOver = true }
+            bell.ring()
         }
         var rings = bell.rings.makeAsyncIterator()
         while state.snapshot.inHand > 0 {
+            if state.snapshot.isGraceOver { group.cancelAll() }
             guard await rings.next() != nil else { throw CancellationError() }
         }
     }
@@ -220,13 +210,14 @@ final class WorkLoopState: Sendable {
         /// There may be something to claim.
         var isDue = true
         var isStopping = false
+        /// Work in hand is cancelled.
+        var isGraceOver = false
         var inHand = 0
         var claimFailures = 0
         var workFailures = 0
         var restUntil = ContinuousClock.now
     }
 
-    let graceOver = Gate()
     private let values = Mutex(Values())
 
     var snapshot: Values { self.values.withLock { $0 } }
