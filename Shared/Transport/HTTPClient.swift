@@ -31,12 +31,13 @@ package final class HTTPClient: Sendable {
         }
 
         /// For strangers: per-host turns; the guard vets what tenants give, `nil` for provider base URLs given by the operator. The total is
-        /// high, so that it takes very many hanging hosts to hold up the rest.
+        /// high, so that it takes very many hanging hosts to hold up the rest. Many tenants' targets are on one host (hooks.zapier.com), so how
+        /// many calls each may have under way is for those who queue them to say.
         package static func outside(guard rules: OutboundGuard?) -> Configuration {
             Configuration(
                 name: rules == nil ? "http-providers" : "http-strangers",
                 maximumInFlight: 512,
-                maximumPerHost: rules == nil ? 64 : 16,
+                maximumPerHost: rules == nil ? 64 : nil,
                 guardRules: rules,
                 userAgent: "Switchboard"
             )
