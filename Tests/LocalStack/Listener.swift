@@ -17,11 +17,18 @@ enum Listener {
         let suffix = ":" + String(format: "%04X", port)
         var names: Set<String> = []
         for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-            for line in ((try? String(contentsOfFile: table, encoding: .utf8)) ?? "").split(separator: "\n").dropFirst() {
+            for line in self.text(of: table).split(separator: "\n").dropFirst() {
                 let fields = line.split(separator: " ")
                 if fields.count > 9, fields[3] == listening, fields[1].hasSuffix(suffix) { names.insert("socket:[\(fields[9])]") }
             }
         }
         return names
+    }
+
+    /// The kernel gives such a table a page at a time; Foundation's reading of a whole file ends with the first.
+    private static func text(of table: String) -> String {
+        guard let file = FileHandle(forReadingAtPath: table) else { return "" }
+        defer { try? file.close() }
+        return String(decoding: (try? file.readToEnd()) ?? Data(), as: UTF8.self)
     }
 }
