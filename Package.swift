@@ -134,7 +134,7 @@ let package = Package(
         ),
         .target(
             name: "LocalStack",
-            dependencies: ["Models", "Encryption", "Transport", logging, httpTypes],
+            dependencies: ["Models", "Encryption", "Transport", "ServiceKit", logging, httpTypes, nioCore, nioHTTP1, nioPosix],
             path: "Tests/LocalStack",
             swiftSettings: strict
         ),

@@ -6,6 +6,9 @@ struct LauncherMain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "launcher",
         abstract: "Runs Switchboard on this machine.",
-        subcommands: [RunCommand.self, UpCommand.self, DemoCommand.self, LedgerCommand.self, LimitsCommand.self, RevocationsCommand.self]
+        subcommands: [
+            RunCommand.self, UpCommand.self, DemoCommand.self, LedgerCommand.self, LedgerWebhooksCommand.self, LimitsCommand.self,
+            RevocationsCommand.self,
+        ]
     )
 }
