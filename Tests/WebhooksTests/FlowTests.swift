@@ -110,6 +110,9 @@ import Testing
                         try await fixture.count("SELECT count(*) AS n FROM endpoint_states WHERE breaker_is_open AND not_before > now()")
                             == 1
                     }
+                    try await eventually("what was under way has ended") {
+                        try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE state = 'delivering'") == 0
+                    }
                     let tried = target.deliveries.count
                     #expect((10...14).contains(tried))
                     let health = try await fixture.call(.get, "\(Self.path)/\(id)/health")

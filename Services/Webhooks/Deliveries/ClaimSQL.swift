@@ -41,8 +41,12 @@ enum ClaimSQL {
         SELECT turns.organization_id, picked.subscription_id, picked.id, picked.room, picked.interval
         FROM unnest(\(shares.organizations)::bigint[], \(shares.served)::bigint[]) AS turns (organization_id, served)
         CROSS JOIN LATERAL (
-            SELECT least(\(shares.share), greatest(0, \(caps.perOrganization) - count(*))) AS share
-            FROM deliveries WHERE organization_id = turns.organization_id AND state = 'delivering'
+            SELECT least(\(shares.share), \(caps.perOrganization) - count(*)) AS share
+            FROM (
+                SELECT FROM deliveries
+                WHERE organization_id = turns.organization_id AND state = 'delivering'
+                ORDER BY subscription_id, lease_until LIMIT \(caps.perOrganization)
+            ) AS under_way
         ) AS allowed
         CROSS JOIN LATERAL (
             (\(self.lanes("subscription_id > turns.served", caps.perSubscription)))
