@@ -80,7 +80,7 @@ format: ## Format every source file
 arrows: ## Check that modules import only what the design lets them
 	@.ci/arrows
 
-bench: ## Measure Database, Transport, Encryption and the gateway beside their peers
+bench: ## Measure Database, Transport, Encryption, the gateway and webhooks beside their peers
 	@compose/local/setup.sh bench
 	@Tests/Benchmarks/run.sh
 

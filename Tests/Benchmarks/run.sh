@@ -1,7 +1,9 @@
 #!/bin/bash
-# Measures Database, Transport and Encryption beside their peers, then the gateway beside nginx with Lua and FastAPI: private servers all, for this
-# run alone. Takes about ten minutes after the build, which is long the first time (the peers bring BoringSSL).
-#   BENCH_ONLY=encryption|database|transport|gateway   only that part
+# Measures Database, Transport and Encryption beside their peers, then the gateway beside nginx with Lua and FastAPI, then webhooks beside a
+# Python worker: private servers all, for this run alone. Takes about twenty-five minutes after the build, which is long the first time (the peers
+# bring BoringSSL).
+#   BENCH_ONLY=encryption|database|transport|gateway|webhooks   only that part
+#   WEBHOOKS_BENCH='--rounds 1 --seconds 5 --queued 100000'     options of that part, see Webhooks/run.py --help
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -16,10 +18,20 @@ gateway() {
     make -C "$root" build
     python3 "$here/Gateway/run.py" --python "$bin/python"
 }
-if [ "${BENCH_ONLY:-}" = gateway ]; then
-    gateway
+webhooks() {
+    local bin
+    bin=$("$root/Tests/venv.sh" "$here/Webhooks/requirements.txt")
+    make -C "$root" build
+    # Words of the variable are options.
+    # shellcheck disable=SC2086
+    "$bin/python" "$here/Webhooks/run.py" ${WEBHOOKS_BENCH:-}
+}
+case ${BENCH_ONLY:-} in
+gateway | webhooks)
+    "$BENCH_ONLY"
     exit
-fi
+    ;;
+esac
 
 cd "$here"
 swift build -c release -debug-info-format none --product Bench
@@ -69,4 +81,8 @@ nginx -e "$dir/nginx.log" -c "$dir/nginx.conf"
 ulimit -n 8192 2>/dev/null || true
 echo "$(nproc) cores, $(uname -m); $(openssl version | cut -d' ' -f1,2), $(pgbench --version), $(nginx -v 2>&1)"
 SWIFT_BACKTRACE=enable=no "$bench" "postgres://postgres@127.0.0.1:$database_port/postgres" "http://127.0.0.1:$http_port/" "$dir" ${BENCH_ONLY:-}
-[ -n "${BENCH_ONLY:-}" ] || gateway
+[ -n "${BENCH_ONLY:-}" ] && exit
+# Each says with its status whether its aims are met; one that misses does not keep the other from running.
+failed=0
+for part in gateway webhooks; do BENCH_ONLY=$part "$here/run.sh" || failed=1; done
+exit $failed
