@@ -30,6 +30,7 @@ def limit(bench, signer, seconds):
         raise SystemExit(f"{published} events were published and {done} delivered")
     cpu = {name: (family.cpu_seconds() - before[name]) / done * 1e6 for name, family in costs.items()}
     cpu["publisher"] = publisher_cpu / done * 1e6
+    bench.statements = report.statements(bench)
     return done / spent, published / took, cpu
 
 
@@ -62,7 +63,7 @@ def measure(bench, signer, options):
                 times.setdefault(("Dramatiq", rate), []).append((peer.at_a_rate(rate, options.seconds), None))
     if wants["limit"]:
         show_limits(limits)
-        report.statements(bench)
+        report.show(bench.statements)
     if wants["latency"]:
         show_times(times)
 
