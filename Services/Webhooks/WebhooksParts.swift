@@ -37,7 +37,7 @@ struct WebhooksParts: Sendable {
     let signingKeys: SigningKeyStore
     let signing: SigningKeyRoutes
     let signingSweeper: SigningKeySweeper
-    let partitions: EventPartitions
+    let partitions: DayPartitions
     let due: WakeSignal
     private let concurrency: Int
     private let logger: Logger
@@ -63,12 +63,12 @@ struct WebhooksParts: Sendable {
         let ended = WakeSignal("webhooks_ended", database: given.database)
         let store = SubscriptionStore(database: given.database, vault: vault)
         self.due = due
-        self.eventTypes = EventTypeRoutes(samples: SampleStore(database: given.database))
+        let samples = SampleStore(database: given.database)
+        self.eventTypes = EventTypeRoutes(samples: samples)
         let events = EventStore(database: given.database, subscribers: Subscribers(), firstWait: configuration.schedule.first)
         let ends = SubscriptionEnds(events: events, outbox: given.outbox, ended: ended)
         self.intake = EventIntake(store: events, due: due, logger: given.logger)
         self.trigger = TriggerRoutes(store: events, idempotency: given.idempotency, due: due)
-        let samples = SampleStore(database: given.database)
         self.templates = TemplatePreviewRoutes(samples: samples)
         self.changes = SubscriptionChangeRoutes(
             store: store,
@@ -137,7 +137,7 @@ struct WebhooksParts: Sendable {
         self.sweeper = SubscriptionSweeper(database: given.database, ended: ended, logger: given.logger)
         self.signing = SigningKeyRoutes(store: self.signingKeys, idempotency: given.idempotency, outbox: given.outbox)
         self.signingSweeper = SigningKeySweeper(database: given.database, logger: given.logger)
-        self.partitions = EventPartitions(
+        self.partitions = DayPartitions(
             database: given.database,
             retentionDays: configuration.retentionDays,
             logger: given.logger
@@ -151,7 +151,7 @@ struct WebhooksParts: Sendable {
             Assembly.Worker("deliveries", self.worker.loop(concurrency: self.concurrency)),
             Assembly.Worker("ended subscriptions", self.sweeper.loop()),
             Assembly.Worker("replays", self.replayWorker.loop()),
-            Assembly.Worker("event partitions", self.partitions),
+            Assembly.Worker("day partitions", self.partitions),
             Assembly.Worker("old signing keys", self.signingSweeper),
         ]) { table in
             self.eventTypes.mount(in: table)

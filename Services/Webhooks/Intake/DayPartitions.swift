@@ -4,7 +4,7 @@ import ServiceLifecycle
 
 /// Keeps the day partitions of events and settled deliveries: makes them ahead of time, and drops those that are older than what is kept. Rows
 /// come in without them too (into the default partition), so a failure here is reported and tried again, and stops nothing.
-struct EventPartitions: Service {
+struct DayPartitions: Service {
     /// Days made ahead: as long as this service may be down without the default partition filling.
     static let daysAhead = 7
     static let interval = Duration.seconds(3600)
