@@ -18,6 +18,8 @@ final class LedgerBook: Sendable {
         /// Repeats that faults excuse, and up to which answer they have been looked at.
         var excused = 0
         var excusedUpTo = 0
+        /// Receptions when its delivery was first seen to have succeeded.
+        var receptionsAtSuccess: Int?
         var bodyHash = 0
     }
 
@@ -130,6 +132,15 @@ final class LedgerBook: Sendable {
         }
     }
 
+    /// Notes events whose delivery the database holds as succeeded while the service is away: none of them may come again.
+    func succeeded(_ ids: [String]) {
+        self.state.withLock { state in
+            for number in ids.compactMap({ state.numbers[$0] }) where state.entries[number].receptionsAtSuccess == nil {
+                state.entries[number].receptionsAtSuccess = state.entries[number].receptions
+            }
+        }
+    }
+
     // MARK: - Reading
 
     var published: Int { self.state.withLock { $0.entries.count } }
@@ -146,6 +157,7 @@ final class LedgerBook: Sendable {
                     totals.surplus += surplus
                     if surplus > entry.excused { totals.unexcused.append(entry.id) }
                 }
+                if let before = entry.receptionsAtSuccess, entry.receptions > before { totals.repeatedAfterSuccess.append(entry.id) }
                 totals.repeatsAfterSilence += min(entry.takenSilently, max(0, entry.receptions - 1))
             }
             totals.published = state.entries.count

@@ -65,7 +65,7 @@ struct LedgerDatabase: Sendable {
             .map { $0.joined(separator: " ") }.joined(separator: "; ")
     }
 
-    private func rows(_ sql: String) async throws -> [[String]] {
+    func rows(_ sql: String) async throws -> [[String]] {
         let text = try await self.postgres.psql(nil, ["-tA", "-F", "\t", "-c", sql])
         return text.split(separator: "\n").map { $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init) }
     }

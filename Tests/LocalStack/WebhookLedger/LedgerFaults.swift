@@ -29,24 +29,35 @@ final class LedgerFaults: Sendable {
         for (at, fault) in faults {
             while Double(self.book.taken) < at * Double(self.events) { try await Task.sleep(for: .milliseconds(10)) }
             try await Task.sleep(for: .milliseconds(Int.random(in: 0...300)))
-            let start = ContinuousClock.now
-            var strike = LedgerStrike(fault: fault, taken: self.book.taken)
             switch fault {
-            case .kill: try await self.kill(&strike)
-            case .restartFast: try await self.restart(.fast, &strike)
-            case .restartImmediate: try await self.restart(.immediate, &strike)
+            case .kill: try await self.kill()
+            case .restartFast: try await self.strike(fault) { try await self.restart(.fast, &$0) }
+            case .restartImmediate: try await self.strike(fault) { try await self.restart(.immediate, &$0) }
             }
-            strike.seconds = (ContinuousClock.now - start) / .seconds(1)
-            self.struck.withLock { [strike] in $0.append(strike) }
         }
     }
 
-    private func kill(_ strike: inout LedgerStrike) async throws {
-        await self.stack.kill(.webhooks)
-        try await self.database.waitUntilAlone()
-        try await self.note(&strike, until: nil)
-        try await self.stack.launch(.webhooks)
-        try await self.stack.waitUntilReady(.webhooks)
+    /// - look: what there is to see while the service is away, when nothing changes any more.
+    @discardableResult
+    func kill(whileAway look: () async throws -> Void = {}) async throws -> LedgerStrike {
+        try await self.strike(.kill) { strike in
+            await self.stack.kill(.webhooks)
+            try await self.database.waitUntilAlone()
+            try await self.note(&strike, until: nil)
+            try await look()
+            try await self.stack.launch(.webhooks)
+            try await self.stack.waitUntilReady(.webhooks)
+        }
+    }
+
+    @discardableResult
+    private func strike(_ fault: LedgerFault, _ body: (inout LedgerStrike) async throws -> Void) async throws -> LedgerStrike {
+        let start = ContinuousClock.now
+        var strike = LedgerStrike(fault: fault, taken: self.book.taken)
+        try await body(&strike)
+        strike.seconds = (ContinuousClock.now - start) / .seconds(1)
+        self.struck.withLock { [strike] in $0.append(strike) }
+        return strike
     }
 
     /// The process lives on and settles what it can, so this counts more than will be repeated.

@@ -10,24 +10,37 @@ final class LedgerPublisher: Sendable {
     /// As many as the relay sends at once.
     private static let batch = 100
     private static let lanes = 4
-    /// Events that may wait for their receiver, so that intake goes on for as long as the run does and each fault meets both.
-    private static let ahead = 20_000
     private static let backoff = Backoff(base: .milliseconds(100), limit: .seconds(2))
 
     private let book: LedgerBook
     private let organizations: [Int64]
     private let events: Int
+    private let ahead: Int
     private let client: ServiceClient
     private let left: Mutex<Int>
     private let counts = Mutex((taken: 0, stored: 0, repeats: 0))
 
     /// - organizations: of each endpoint.
-    init(book: LedgerBook, organizations: [Int64], events: Int, client: ServiceClient) {
+    /// - ahead: events that may wait for their receiver.
+    init(book: LedgerBook, organizations: [Int64], events: Int, ahead: Int, client: ServiceClient) {
         self.book = book
         self.organizations = organizations
         self.events = events
+        self.ahead = ahead
         self.client = client
         self.left = Mutex(events)
+    }
+
+    /// As the relay of campaigns has it.
+    static func relay(_ stack: Stack, _ client: HTTPClient) async throws -> ServiceClient {
+        guard let key = await stack.internalKey(of: .campaigns, with: .webhooks) else { throw CancellationError() }
+        return ServiceClient(
+            from: .campaigns,
+            to: .webhooks,
+            replicas: [stack.settings.url(.webhooks)],
+            identities: try IdentityKeys(service: .campaigns, keys: [.webhooks: [key]]),
+            client: client
+        )
     }
 
     /// All batches were answered 200.
@@ -46,7 +59,7 @@ final class LedgerPublisher: Sendable {
 
     private func publish() async throws {
         while true {
-            while self.book.published - self.book.taken >= Self.ahead { try await Task.sleep(for: .milliseconds(20)) }
+            while self.book.published - self.book.taken >= self.ahead { try await Task.sleep(for: .milliseconds(20)) }
             let count = self.left.withLock { left in
                 let count = min(left, Self.batch)
                 left -= count

@@ -12,6 +12,8 @@ package struct LedgerTotals: Sendable {
     package var surplus = 0
     /// Those of the duplicates that no fault excuses.
     package var unexcused: [String] = []
+    /// Events that came again after their delivery had been seen to have succeeded.
+    package var repeatedAfterSuccess: [String] = []
     /// Requests for an event that had come before, and those of them that followed a taking that could not be told.
     package var repeats = 0
     package var repeatsAfterSilence = 0

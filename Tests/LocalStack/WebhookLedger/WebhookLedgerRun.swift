@@ -1,7 +1,6 @@
 import Foundation
 import Logging
 import Models
-import ServiceKit
 import Transport
 
 /// Events by the thousand through webhooks to targets that misbehave, while the service is killed and Postgres restarted; and the ledger
@@ -14,6 +13,8 @@ package struct WebhookLedgerRun: Sendable {
         "WEBHOOK_RETRY_SCHEDULE": "0,0.2,1,5,10", "ZAPIER_WEBHOOK_TIMEOUT": "2", "OUTBOUND_ALLOW": "127.0.0.0/8",
     ]
     private static let organizations = 2
+    /// Events that may wait for their receiver, so that intake goes on for as long as the run does and each fault meets both.
+    private static let ahead = 20_000
     /// A run in which nothing is settled for so long is over.
     private static let patience = Duration.seconds(300)
     /// Between lines of progress.
@@ -54,7 +55,13 @@ package struct WebhookLedgerRun: Sendable {
         let result: Result<WebhookLedger, any Error>
         do {
             let owners = try await self.subscribe(receiver)
-            let publisher = LedgerPublisher(book: book, organizations: owners, events: self.events, client: try await self.relay(client))
+            let publisher = LedgerPublisher(
+                book: book,
+                organizations: owners,
+                events: self.events,
+                ahead: Self.ahead,
+                client: try await LedgerPublisher.relay(self.stack, client)
+            )
             result = .success(try await self.run(plan, book, publisher))
         } catch {
             result = .failure(error)
@@ -62,18 +69,6 @@ package struct WebhookLedgerRun: Sendable {
         await client.shutdown(within: .zero)
         await receiver.stop()
         return try result.get()
-    }
-
-    /// As the relay of campaigns has it.
-    private func relay(_ client: HTTPClient) async throws -> ServiceClient {
-        guard let key = await self.stack.internalKey(of: .campaigns, with: .webhooks) else { throw CancellationError() }
-        return ServiceClient(
-            from: .campaigns,
-            to: .webhooks,
-            replicas: [self.stack.settings.url(.webhooks)],
-            identities: try IdentityKeys(service: .campaigns, keys: [.webhooks: [key]]),
-            client: client
-        )
     }
 
     /// A subscription for each endpoint, over the public API; endpoints are shared out among the organizations.
