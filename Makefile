@@ -3,12 +3,13 @@
 .PHONY: help setup build up run demo limits revocations test attack-timing fuzz docs-check lint format arrows bench ledger fresh-check compose-check clean
 
 # Without what make adds to the environment, which is part of the key under which manifests are cached.
-SWIFT_BUILD := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u SHORT -u N -u EVENTS swift build -debug-info-format none
+SWIFT_BUILD := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u SHORT -u N -u EVENTS -u REPLAYED swift build -debug-info-format none
 RELEASE := .build/release
 SOURCES := $(shell find Package.swift Services Shared Tests/Sandbox Tests/LocalStack compose/Launcher -name '*.swift' -o -name '*.sql' -o -name '*.h' -o -name '*.c' 2>/dev/null)
 LAUNCHER := $(RELEASE)/launcher
 N ?= 20
 EVENTS ?= 200000
+REPLAYED ?= 100000
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | column -t -s '|'
@@ -36,9 +37,10 @@ up: $(LAUNCHER) ## Start the four services and Postgres only (SET='NAME=VALUE â€
 demo: $(LAUNCHER) ## Run the demo job again in a new workspace, in the running stack where there is one
 	@exec $(LAUNCHER) demo
 
-ledger: $(LAUNCHER) ## Kill, freeze and crash amid campaigns (N=20 runs) and webhooks (EVENTS=200000); count lost and doubled
+ledger: $(LAUNCHER) ## Kill, freeze and crash amid campaigns (N=20 runs), webhooks (EVENTS=200000) and a replay (REPLAYED=100000); count lost and doubled
 	@exec $(LAUNCHER) ledger --runs $(N)
 	@exec $(LAUNCHER) ledger-webhooks --events $(EVENTS)
+	@exec $(LAUNCHER) replay-webhooks --events $(REPLAYED)
 
 limits: $(LAUNCHER) ## Hammer three gateways for 30 s and kill one; count what was admitted; then stop Postgres
 	@exec $(LAUNCHER) limits

@@ -7,8 +7,8 @@ struct LauncherMain: AsyncParsableCommand {
         commandName: "launcher",
         abstract: "Runs Switchboard on this machine.",
         subcommands: [
-            RunCommand.self, UpCommand.self, DemoCommand.self, LedgerCommand.self, LedgerWebhooksCommand.self, LimitsCommand.self,
-            RevocationsCommand.self,
+            RunCommand.self, UpCommand.self, DemoCommand.self, LedgerCommand.self, LedgerWebhooksCommand.self,
+            ReplayWebhooksCommand.self, LimitsCommand.self, RevocationsCommand.self,
         ]
     )
 }
