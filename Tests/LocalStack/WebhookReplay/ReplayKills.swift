@@ -6,10 +6,10 @@ import Synchronization
 import Glibc
 #endif
 
-/// Kills webhooks twice in a replay: in the middle of a page at a quarter of the deliveries made, and at half of them succeeded. Notes each time
-/// what had succeeded by then.
+/// Kills webhooks twice in a replay: in the middle of a page at a quarter of the deliveries made, and with deliveries under way at half of them
+/// succeeded. Notes each time what had succeeded by then.
 final class ReplayKills: Sendable {
-    /// Looks for a page that is half done. A page takes a small part of the time between two, so one in some twenty looks meets it.
+    /// Looks for what a kill is to meet. A page takes a small part of the time between two.
     private static let looks = 300
     static let count = 2
 
@@ -34,20 +34,21 @@ final class ReplayKills: Sendable {
 
     func run() async throws {
         while try await self.database.made(by: self.replay) < self.events / 4 { try await Task.sleep(for: .milliseconds(50)) }
-        try await self.kill("a quarter made", cutsPage: try await self.freezeInPage())
+        try await self.kill("a quarter made", cutsPage: try await self.freeze { try await self.database.hasOpenPage() })
         while self.book.taken < self.events / 2 { try await Task.sleep(for: .milliseconds(10)) }
-        try await self.kill("half succeeded", cutsPage: false)
+        _ = try await self.freeze { try await !self.database.claims().isEmpty }
+        try await self.kill("half succeeded", cutsPage: try await self.database.hasOpenPage())
     }
 
-    /// Stops the process again and again until it stands in the middle of a page: killed there, the page must leave nothing.
+    /// Stops the process again and again until it stands where a kill is to meet it.
     /// - Returns: whether it stands there. Where it does not, it runs.
-    private func freezeInPage() async throws -> Bool {
+    private func freeze(where isThere: () async throws -> Bool) async throws -> Bool {
         let process = await self.stack.process(.webhooks)
         for _ in 0..<Self.looks {
             process?.signal(SIGSTOP)
             // What had been sent to Postgres is done by now.
             try await Task.sleep(for: .milliseconds(30))
-            if try await self.database.hasOpenPage() { return true }
+            if try await isThere() { return true }
             process?.signal(SIGCONT)
             try await Task.sleep(for: .milliseconds(Int.random(in: 5...60)))
         }
