@@ -33,6 +33,11 @@ import Testing
         #expect(faults["/missing"] == "is missing")
     }
 
+    @Test func pointersEscapeSlashesAlsoUnderCombiningMarks() {
+        #expect(JSONPointer.escape("a/b~c") == "a~1b~0c")
+        #expect(Array(JSONPointer.escape("a/\u{338}b").unicodeScalars) == Array("a~1\u{338}b".unicodeScalars))
+    }
+
     @Test func rightFieldsAreRead() throws {
         var reader = FieldReader([
             "name": "Ada\nLovelace", "age": 36, "email": " Ada@Example.COM ", "colour": "green", "at": "2026-11-22T08:30:00Z",

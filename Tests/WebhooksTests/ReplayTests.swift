@@ -64,6 +64,29 @@ import Testing
         }
     }
 
+    @Test func aPageReadsWhatBecameOfItsOwnEventsAlone() async throws {
+        try await Fixture.running { fixture in
+            let id = try await fixture.subscribe("http://127.0.0.1:9/").id
+            for _ in 0..<20 { try await fixture.bring((0..<100).map { _ in .make() }) }
+            try await fixture.settle("true", as: "succeeded")
+            let made = try await fixture.call(.post, Self.path, self.request(id))
+            let replayID = ReplayID(try #require(made.json["id"]?.integerValue))
+            let read = try await fixture.parts.replayWorker.database.transaction { transaction in
+                let replay = try transaction.first("SELECT \(raw: Replay.columns) FROM replays WHERE id = \(replayID)", as: Replay.self)
+                let page = try ReplayPage(try #require(replay), events: 500, in: OrganizationID(1), transaction)
+                #expect(page?.lookedAt == 500 && page?.made == 0)
+                return try transaction.first(
+                    """
+                    SELECT sum(coalesce(idx_tup_fetch, 0) + coalesce(seq_tup_read, 0))::bigint FROM pg_stat_xact_user_tables
+                    WHERE relname LIKE 'settled_deliveries%'
+                    """,
+                    as: Int.self
+                )
+            }
+            #expect(try #require(read) <= 1000)
+        }
+    }
+
     @Test func aPageIsMadeOnceHoweverOftenItsProcessDies() async throws {
         try await Fixture.running { fixture in
             let id = try await fixture.subscribe("http://127.0.0.1:9/").id

@@ -3,15 +3,8 @@ import Models
 
 /// The statements by which deliveries are taken in hand and given back.
 enum ClaimSQL {
-    /// Claims come one after the other, over all processes: so what a target may have under way, and a second, is exact. They are planned by
-    /// keys, whatever the statistics say of a table that is empty one minute and holds millions the next: without sorting, the order that each
-    /// look-up asks for is that of the one index which it is meant for.
-    static let begin: Query = """
-        SELECT pg_advisory_xact_lock(hashtext('webhooks_claim')), set_config('enable_seqscan', 'off', true),
-            set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-            set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
-            set_config('plan_cache_mode', 'force_generic_plan', true)
-        """
+    /// Claims come one after the other, over all processes: so what a target may have under way, and a second, is exact.
+    static let begin: Query = "SELECT pg_advisory_xact_lock(hashtext('webhooks_claim')), \(Transaction.keyPlans)"
 
     /// Organizations for which something waits, in the order of their ids.
     static func organizations(_ limit: Int, after start: Int64) -> Query {
@@ -175,12 +168,14 @@ enum ClaimSQL {
         """
     }
 
+    /// By their place, as in ``take(_:lease:)``; what moves in between is left to the next time.
     static func takeBack(_ limit: Int, lease: Double) -> Query {
         """
         WITH lost AS (
-            SELECT organization_id, id, lease_until
+            SELECT ctid AS place, lease_until
             FROM deliveries
             WHERE state = 'delivering' AND lease_until < now()
+            ORDER BY lease_until
             LIMIT \(limit)
             FOR UPDATE SKIP LOCKED
         )
@@ -188,7 +183,7 @@ enum ClaimSQL {
         SET state = 'pending', lease_until = NULL, next_attempt_at = now(), last_error = \(DeliveryFailure.interrupted.rawValue),
             history = \(AttemptHistory.cutOff(at: "lost.lease_until - make_interval(secs => \(lease))"))
         FROM lost
-        WHERE delivery.organization_id = lost.organization_id AND delivery.id = lost.id
+        WHERE delivery.ctid = lost.place
         """
     }
 

@@ -120,7 +120,10 @@ final class DeliveryQueue: Sendable {
 
     /// Deliveries whose worker is gone wait again, at once. The cut-off attempt is recorded; it uses up nothing of the schedule.
     func takeBack() async throws {
-        try await self.database.write(ClaimSQL.takeBack(Self.takeBackLimit, lease: self.lease))
+        try await self.database.transaction(retry: .onConflict(attempts: 3)) { transaction in
+            try transaction.planByKeys()
+            try transaction.write(ClaimSQL.takeBack(Self.takeBackLimit, lease: self.lease))
+        }
     }
 
     /// Gives up a claim at shutdown. The target may have taken the event, so the attempt is recorded as cut off.

@@ -12,7 +12,7 @@ struct DeliveryWorker: Sendable {
     static let poll = Duration.milliseconds(500)
 
     /// Settlements in one transaction, and such transactions at once.
-    private static let batch = (limit: 256, writers: 2)
+    private static let batch = (limit: 256, writers: 1)
     /// Claims follow one another no faster, so that each takes many: under load this is what is waited for a turn.
     private static let claimInterval = Duration.milliseconds(4)
 

@@ -19,21 +19,25 @@ struct OrderedLane: Hashable, Sendable {
 
     /// Lets the first of each lane go, in so many seconds, where it waits for its turn. The organization's event head must be locked, so that
     /// none comes in unseen.
-    static func promotion(of lanes: [OrderedLane], after wait: Double) -> Query {
+    static func promote(_ lanes: [OrderedLane], after wait: Double, _ transaction: Transaction) throws {
         let lanes = Array(Set(lanes))
-        return """
+        try transaction.planByKeys()
+        // The range of one ordering key has the order of the one index that is meant for it.
+        try transaction.write(
+            """
             UPDATE deliveries AS delivery
             SET next_attempt_at = now() + make_interval(secs => \(wait))
             FROM unnest(
                 \(lanes.map(\.key.organizationID))::bigint[], \(lanes.map(\.key.subscriptionID))::bigint[], \(lanes.map(\.orderingKey))::text[]
             ) AS lane (organization_id, subscription_id, ordering_key)
             CROSS JOIN LATERAL (
-                SELECT id FROM deliveries
-                WHERE organization_id = lane.organization_id AND subscription_id = lane.subscription_id AND ordering_key = lane.ordering_key
-                ORDER BY id LIMIT 1
+                SELECT ctid FROM deliveries
+                WHERE organization_id = lane.organization_id AND subscription_id = lane.subscription_id
+                    AND ordering_key BETWEEN lane.ordering_key AND lane.ordering_key
+                ORDER BY ordering_key, id LIMIT 1
             ) AS first
-            WHERE delivery.organization_id = lane.organization_id AND delivery.id = first.id AND delivery.state = 'pending'
-                AND delivery.next_attempt_at = 'infinity'
+            WHERE delivery.ctid = first.ctid AND delivery.state = 'pending' AND delivery.next_attempt_at = 'infinity'
             """
+        )
     }
 }

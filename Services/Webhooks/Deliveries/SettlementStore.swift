@@ -13,7 +13,7 @@ struct SettlementStore: Sendable {
         let chances = settlements.map { _ in Double.random(in: -1...1) }
         // A member who changes a subscription takes the same locks in another order.
         let written = try await self.database.transaction(retry: .onConflict(attempts: 5)) { transaction in
-            try transaction.write(Self.planByKeys)
+            try transaction.planByKeys()
             try self.lockHeads(settlements, transaction)
             let health = try self.lockHealth(settlements, transaction)
             let written = Set(try transaction.rows(settlements.statement, as: Int64.self))
@@ -23,17 +23,11 @@ struct SettlementStore: Sendable {
                 try self.ends.end(settlement.delivery, transaction)
             }
             let ordered = settlements.compactMap { OrderedLane($0.delivery) }
-            if !ordered.isEmpty { try transaction.write(OrderedLane.promotion(of: ordered, after: 0)) }
+            if !ordered.isEmpty { try OrderedLane.promote(ordered, after: 0, transaction) }
             return written
         }
         return settlements.map { written.contains($0.delivery.id.rawValue) }
     }
-
-    private static let planByKeys: Query = """
-        SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-            set_config('enable_mergejoin', 'off', true), set_config('enable_sort', 'off', true),
-            set_config('plan_cache_mode', 'force_generic_plan', true)
-        """
 
     /// Where the next of an ordering key is looked for, or an event may have to be written, intake of the organization waits: first of all
     /// locks, as everywhere.

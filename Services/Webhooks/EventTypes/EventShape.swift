@@ -43,14 +43,21 @@ indirect enum EventShape: Sendable {
     }
 
     /// Every way in which the value is not what is promised, with its JSON pointer (RFC 6901). Addresses and URIs are only told apart by people.
-    func faults(in value: JSONValue, at pointer: String = "") -> [Problem.Fault] {
+    func faults(in value: JSONValue) -> [Problem.Fault] {
+        var faults: [Problem.Fault] = []
+        self.collect(&faults, in: value, at: "")
+        return faults
+    }
+
+    /// Pointers are written for what is at fault alone: each event of the house passes here.
+    fileprivate func collect(_ faults: inout [Problem.Fault], in value: JSONValue, at pointer: @autoclosure () -> String) {
         switch (self, value) {
         case (.object(let fields), .object(let members)):
-            return fields.flatMap { $0.faults(in: members, at: pointer) }
+            for field in fields { field.collect(&faults, in: members, at: pointer()) }
         case (.array(let items), .array(let values)):
-            return values.enumerated().flatMap { items.faults(in: $1, at: "\(pointer)/\($0)") }
+            for (index, value) in values.enumerated() { items.collect(&faults, in: value, at: "\(pointer())/\(index)") }
         default:
-            return self.isFulfilled(by: value) ? [] : [Problem.Fault(pointer: pointer, detail: "must be \(self.wording)")]
+            if !self.isFulfilled(by: value) { faults.append(Problem.Fault(pointer: pointer(), detail: "must be \(self.wording)")) }
         }
     }
 
@@ -114,12 +121,13 @@ struct EventField: Sendable {
         return .object(schema)
     }
 
-    func faults(in members: [String: JSONValue], at pointer: String) -> [Problem.Fault] {
-        let place = "\(pointer)/\(JSONPointer.escape(self.name))"
+    fileprivate func collect(_ faults: inout [Problem.Fault], in members: [String: JSONValue], at pointer: @autoclosure () -> String) {
+        func place() -> String { "\(pointer())/\(JSONPointer.escape(self.name))" }
         guard let value = members[self.name] else {
-            return self.isRequired ? [Problem.Fault(pointer: place, detail: "is missing")] : []
+            if self.isRequired { faults.append(Problem.Fault(pointer: place(), detail: "is missing")) }
+            return
         }
-        if value == .null, self.isNullable { return [] }
-        return self.shape.faults(in: value, at: place)
+        if self.isNullable, value == .null { return }
+        self.shape.collect(&faults, in: value, at: place())
     }
 }

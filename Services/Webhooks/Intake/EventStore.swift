@@ -44,7 +44,7 @@ struct EventStore: Sendable {
         let matches = try self.subscribers.matches(of: incoming, transaction)
         let rows = try transaction.rows(self.insertion(of: incoming, at: positions, matches), as: StoredEvent.self)
         let ordered = matches.compactMap(\.lane)
-        if !ordered.isEmpty { try transaction.write(OrderedLane.promotion(of: ordered, after: self.firstWait)) }
+        if !ordered.isEmpty { try OrderedLane.promote(ordered, after: self.firstWait, transaction) }
         return rows.reduce(into: Stored()) { stored, row in
             stored.events[row.organizationID, default: []].insert(row.id)
             stored.deliveries = row.deliveries

@@ -39,6 +39,17 @@ struct ReplayPage: Sendable {
         """
     }
 
+    /// SQL: true where an event is on its way to the subscription, or has arrived. The range of one event has the order of the index by event:
+    /// by that of the subscription, all that it ever got would be read for each event.
+    private static func delivery(of replay: Replay, in organization: OrganizationID, among table: Query) -> Query {
+        """
+        SELECT true FROM \(table)
+        WHERE organization_id = \(organization) AND event_id BETWEEN wanted.id AND wanted.id
+            AND subscription_id = \(replay.subscriptionID) AND state <> 'dead'
+        ORDER BY event_id LIMIT 1
+        """
+    }
+
     private static func make(
         _ events: [Event],
         _ wish: ReplayWish,
@@ -49,6 +60,7 @@ struct ReplayPage: Sendable {
         guard !events.isEmpty else { return 0 }
         let keys = events.map { wish.orderingKey?.orderingKey(of: EventView($0)) }
         if wish.orderingKey != nil { try EventStore.lockHeads([organization], transaction) }
+        try transaction.planByKeys()
         let made = try transaction.write(
             """
             INSERT INTO deliveries (organization_id, event_id, event_type, subscription_id, cause, replay_id, ordering_key, next_attempt_at)
@@ -56,18 +68,17 @@ struct ReplayPage: Sendable {
                 CASE WHEN wanted.ordering_key IS NULL THEN now() ELSE 'infinity' END
             FROM unnest(\(events.map(\.id))::text[], \(events.map(\.type))::text[], \(keys)::text[])
                 WITH ORDINALITY AS wanted (id, type, ordering_key, number)
-            WHERE \(replay.scope == .all) OR NOT EXISTS (
-                SELECT FROM delivery_log AS delivery
-                WHERE delivery.organization_id = \(organization) AND delivery.event_id = wanted.id
-                    AND delivery.subscription_id = \(replay.subscriptionID) AND delivery.state <> 'dead'
-            )
+            WHERE \(replay.scope == .all) OR coalesce(
+                (\(Self.delivery(of: replay, in: organization, among: "deliveries"))),
+                (\(Self.delivery(of: replay, in: organization, among: "settled_deliveries")))
+            ) IS NULL
             ORDER BY wanted.number
             """
         )
         let lanes = Set(keys.compactMap { $0 }).map {
             OrderedLane(key: EndpointKey(organizationID: organization, subscriptionID: replay.subscriptionID), orderingKey: $0)
         }
-        if !lanes.isEmpty { try transaction.write(OrderedLane.promotion(of: lanes, after: 0)) }
+        if !lanes.isEmpty { try OrderedLane.promote(lanes, after: 0, transaction) }
         return made
     }
 }

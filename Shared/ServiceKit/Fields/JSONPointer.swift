@@ -1,6 +1,16 @@
 /// RFC 6901.
 package enum JSONPointer {
+    /// A reference token as a pointer writes it. By Unicode scalars: a slash that a combining mark follows is a slash.
     package static func escape(_ token: String) -> String {
-        String(token.flatMap { $0 == "~" ? "~0" : $0 == "/" ? "~1" : String($0) })
+        guard token.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else { return token }
+        var escaped = ""
+        for scalar in token.unicodeScalars {
+            switch scalar {
+            case "~": escaped += "~0"
+            case "/": escaped += "~1"
+            default: escaped.unicodeScalars.append(scalar)
+            }
+        }
+        return escaped
     }
 }
