@@ -126,6 +126,9 @@ final class HTTPTransfer: @unchecked Sendable {
     func tellHead() {
         guard let answer = self.answer, let head = self.head else { return }
         self.answer = nil
+        if let body = self.checked.request.timeouts.body {
+            self.totalDeadline = min(self.totalDeadline, MonotonicClock.now.saturatingAdd(body.nanoseconds))
+        }
         answer(.success(Head(response: head, peer: self.peer)))
     }
 

@@ -4,6 +4,8 @@ package struct Timeouts: Sendable, Equatable {
     package var connect: Duration = .seconds(5)
     /// From the call of `send`, waiting for a free place included, to the last byte; nil for streams that an idle limit bounds.
     package var total: Duration? = .seconds(30)
+    /// From the head of the answer to its last byte; nil where ``total`` alone bounds it.
+    package var body: Duration?
     /// Longest silence on the wire. A transfer that waits for its own reader is not silent.
     package var idle: Duration = .seconds(30)
 

@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import Synchronization
 import Testing
@@ -33,6 +34,29 @@ import Testing
             #expect(end == nil)
             let stillEnd = try await chunks.next()
             #expect(stillEnd == nil)
+        }
+    }
+
+    /// From the head on, whatever the total would still allow.
+    @Test func aBodyThatDripsIsGivenUpWhenItsTimeIsOver() async throws {
+        let server = try ScriptedServer { peer, _ in
+            guard peer.readRequest() != nil else { return }
+            peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while peer.write("1\r\nx\r\n") { Thread.sleep(forTimeInterval: 0.02) }
+        }
+        defer { server.stop() }
+        try await withClient { client in
+            var timeouts = Timeouts()
+            timeouts.total = nil
+            timeouts.body = .milliseconds(300)
+            let response = try await client.send(HTTPClientRequest(.get, server.url, timeouts: timeouts))
+            var count = 0
+            do {
+                for try await chunk in response.body { count += chunk.count }
+                Issue.record("the body has no end")
+            } catch let error as TransportError {
+                #expect(error.kind == .timedOut && count > 0)
+            }
         }
     }
 

@@ -104,6 +104,22 @@ import Testing
         #expect(note(after: 5) == .disabled)
     }
 
+    @Test func aFailureThatNothingFollowedIsForgotten() {
+        var state = EndpointHealth.sound
+        let day = 86_400.0
+        func note(after days: Double) -> EndpointHealth.Warning? {
+            state.note(.failure("timeout"), at: Self.start + days * day, full: 8, chance: 0)
+        }
+        #expect(note(after: 0) == nil)
+        // Nothing was delivered for a month: that it fails again today is news of today.
+        #expect(note(after: 30) == nil)
+        #expect(state.failingSince == Self.start + 30 * day)
+        #expect(note(after: 32.5) == .failing(percent: 50))
+        // Nobody is cut off who was not told before.
+        #expect(note(after: 36) == .failing(percent: 90))
+        #expect(note(after: 36.1) == .disabled)
+    }
+
     @Test func aSuccessStartsTheFiveDaysAnew() {
         var state = self.health(after: self.failures(1))
         _ = state.note(.success, at: Self.start + 400_000, full: 8, chance: 0)

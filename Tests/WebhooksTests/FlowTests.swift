@@ -143,7 +143,7 @@ import Testing
                 let id = try await self.subscribe(fixture, target.url("/dead"), [:])
                 try await fixture.subscribe(target.url("/watch"), to: [.webhookDisabled])
                 try await fixture.database.runtime.write(
-                    "UPDATE endpoint_states SET failing_since = now() - interval '5 days' WHERE subscription_id = \(id)"
+                    "UPDATE endpoint_states SET failing_since = now() - interval '5 days', told_at_percent = 90 WHERE subscription_id = \(id)"
                 )
                 try await fixture.bring([self.post(1, of: 1)])
                 try await fixture.delivering {

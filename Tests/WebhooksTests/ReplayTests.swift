@@ -133,6 +133,97 @@ import Testing
         }
     }
 
+    @Test func whatWaitedBehindACancelledReplaysDeliveryGoesOn() async throws {
+        try await Fixture.running { fixture in
+            let made = try await fixture.call(
+                .post,
+                "/api/v1/zapier/webhooks",
+                ["webhook_url": "http://127.0.0.1:9/", "trigger_event": "content_posted", "ordering_key": "content_id"]
+            )
+            let id = try #require(made.json["id"]?.integerValue)
+            try await fixture.bring([.make("content_posted", adding: ["content_id": "a"])])
+            try await fixture.settle("true", as: "dead")
+            let replay = try #require(try await fixture.call(.post, Self.path, self.request(id)).json["id"]?.integerValue)
+            _ = try await fixture.parts.replayWorker.step(ReplayID(replay), in: OrganizationID(1))
+            try await fixture.bring([.make("content_posted", adding: ["content_id": "a"])])
+            #expect(try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE next_attempt_at = 'infinity'") == 1)
+            _ = try await fixture.call(.post, "\(Self.path)/\(replay)/cancel")
+            #expect(try await fixture.parts.worker.queue.claim(10).deliveries.map(\.cause) == [.event])
+        }
+    }
+
+    @Test func oneThatHasMadeAllIsCancelledWhileSomeOfItWaits() async throws {
+        try await Fixture.running { fixture in
+            let id = try await fixture.subscribe("http://127.0.0.1:9/").id
+            try await fixture.bring([.make(), .make()])
+            try await fixture.settle("true", as: "dead")
+            let replay = try #require(try await fixture.call(.post, Self.path, self.request(id)).json["id"]?.integerValue)
+            try await self.run(fixture, replay)
+            // One is under way: it is not called off, and where it fails it would be tried again.
+            let claimed = try await fixture.queue(perSubscription: 1, lease: 60).claim(1).deliveries
+            #expect(try await fixture.call(.post, "\(Self.path)/\(replay)/cancel").json["state"] == "cancelled")
+            #expect(try await fixture.count("SELECT count(*) AS n FROM deliveries") == 1)
+            try await fixture.parts.worker.queue.handBack(try #require(claimed.first))
+            #expect(try await fixture.call(.post, "\(Self.path)/\(replay)/cancel").status == 200)
+            #expect(try await fixture.count("SELECT count(*) AS n FROM deliveries") == 0)
+            let other = try #require(
+                try await fixture.call(.post, Self.path, self.request(id, ["from": "2026-01-01T00:00:00Z"])).json["id"]?.integerValue
+            )
+            try await self.run(fixture, other)
+            try await fixture.settle("true", as: "succeeded")
+            #expect(try await fixture.call(.post, "\(Self.path)/\(other)/cancel").status == 409)
+        }
+    }
+
+    @Test func aPageMakesNoMoreThanTheRateAndLosesNothingBehindIt() async throws {
+        try await Fixture.running { fixture in
+            let id = try await fixture.subscribe("http://127.0.0.1:9/").id
+            let entries = (0..<40).map { _ in EventBatch.Entry.make() }
+            try await fixture.bring(entries)
+            try await fixture.settle("event_id <= \(entries[19].event.id)", as: "succeeded")
+            try await fixture.settle("true", as: "dead")
+            let replay = try #require(try await fixture.call(.post, Self.path, self.request(id, ["rate": 3])).json["id"]?.integerValue)
+            _ = try await fixture.parts.replayWorker.step(ReplayID(replay), in: OrganizationID(1))
+            let first = try await fixture.call(.get, "\(Self.path)/\(replay)").json
+            #expect(first["made"] == 3 && first["looked_at"] == 23, "\(first.text)")
+            for _ in 0..<8 {
+                try await fixture.database.runtime.write("UPDATE replays SET next_step_at = now()")
+                _ = try await fixture.parts.replayWorker.step(ReplayID(replay), in: OrganizationID(1))
+            }
+            let last = try await fixture.call(.get, "\(Self.path)/\(replay)").json
+            #expect(last["made"] == 20 && last["looked_at"] == 40 && last["state"] == "finished", "\(last.text)")
+            #expect(try await fixture.count("SELECT count(DISTINCT event_id) AS n FROM deliveries") == 20)
+        }
+    }
+
+    @Test func aPageOfLargeEventsIsShort() async throws {
+        try await Fixture.running { fixture in
+            let id = try await fixture.subscribe("http://127.0.0.1:9/").id
+            try await fixture.bring((0..<10).map { _ in .make() })
+            try await fixture.settle("true", as: "dead")
+            let large = JSONValue.object(["text": .string(String(repeating: "x", count: 1 << 20))])
+            try await fixture.database.runtime.write("UPDATE events SET data = \(large)::json")
+            let replay = try #require(try await fixture.call(.post, Self.path, self.request(id)).json["id"]?.integerValue)
+            _ = try await fixture.parts.replayWorker.step(ReplayID(replay), in: OrganizationID(1))
+            #expect(try await fixture.call(.get, "\(Self.path)/\(replay)").json["looked_at"] == 3)
+            try await self.run(fixture, replay)
+            #expect(try await fixture.call(.get, "\(Self.path)/\(replay)").json["made"] == 10)
+        }
+    }
+
+    @Test func tenReplaysOfAnOrganizationRunAtOnce() async throws {
+        try await Fixture.running { fixture in
+            let id = try await fixture.subscribe("http://127.0.0.1:9/").id
+            var replays: [Int64] = []
+            for _ in 0..<ReplayStore.most {
+                replays.append(try #require(try await fixture.call(.post, Self.path, self.request(id)).json["id"]?.integerValue))
+            }
+            #expect(try await fixture.call(.post, Self.path, self.request(id)).status == 409)
+            _ = try await fixture.call(.post, "\(Self.path)/\(replays[0])/cancel")
+            #expect(try await fixture.call(.post, Self.path, self.request(id)).status == 201)
+        }
+    }
+
     @Test func aReplayEndsWithItsSubscription() async throws {
         try await Fixture.running { fixture in
             let id = try await fixture.subscribe("http://127.0.0.1:9/").id

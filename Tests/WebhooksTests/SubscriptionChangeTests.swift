@@ -139,6 +139,97 @@ import Testing
         }
     }
 
+    @Test func aSecretThatOpensNoMoreIsReplaced() async throws {
+        try await Fixture.running { fixture in
+            let id = try await fixture.subscribe("http://127.0.0.1:9/").id
+            try await fixture.database.runtime.write("UPDATE zapier_webhooks SET secret = 'not sealed with any key of this process'")
+            let rotated = try await fixture.call(.post, "\(Self.path)/\(id)/rotate-secret", [:])
+            #expect(rotated.status == 200 && rotated.json["secret"]?.stringValue != nil, "\(rotated.json.text)")
+            #expect(rotated.json["previous_secret_until"] == .null)
+        }
+    }
+
+    @Test func anOldSecretIsWipedWhenItsGraceIsOver() async throws {
+        try await Fixture.running { fixture in
+            let id = try await fixture.subscribe("http://127.0.0.1:9/").id
+            _ = try await fixture.call(.post, "\(Self.path)/\(id)/rotate-secret", ["grace_seconds": 3600])
+            let sweeper = SigningKeySweeper(database: fixture.database.runtime, logger: fixture.log.logger)
+            try await sweeper.sweep()
+            #expect(try await fixture.count("SELECT count(*) AS n FROM zapier_webhooks WHERE previous_secret IS NOT NULL") == 1)
+            try await fixture.database.runtime.write("UPDATE zapier_webhooks SET previous_secret_until = now()")
+            try await sweeper.sweep()
+            #expect(try await fixture.count("SELECT count(*) AS n FROM zapier_webhooks WHERE previous_secret IS NOT NULL") == 0)
+        }
+    }
+
+    @Test func whatWaitsForAResumedSubscriptionIsNotCalledOff() async throws {
+        try await Fixture.running { fixture in
+            let id = try await fixture.subscribe("http://127.0.0.1:9/").id
+            try await fixture.bring([.make(), .make()])
+            try await fixture.database.runtime.write("UPDATE zapier_webhooks SET disabled_at = now(), disabled_reason = 'failing'")
+            // A sweep that has begun, and gets no further before a member enables the subscription again.
+            let begun = try await fixture.parts.sweeper.unswept(10)
+            #expect(begun.count == 1)
+            #expect(try await fixture.call(.post, "\(Self.path)/\(id)/resume").json["state"] == "active")
+            for ended in begun { try await fixture.parts.sweeper.sweep(ended) }
+            #expect(try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE state = 'pending'") == 2)
+        }
+    }
+
+    @Test func lanesOfASubscriptionThatIsEnabledAgainGoOn() async throws {
+        try await Fixture.running { fixture in
+            let made = try await fixture.call(
+                .post,
+                Self.path,
+                ["webhook_url": "http://127.0.0.1:9/", "trigger_event": "content_posted", "ordering_key": "content_id"]
+            )
+            let id = try #require(made.json["id"]?.integerValue)
+            try await fixture.bring((0..<2).map { _ in .make("content_posted", adding: ["content_id": "a"]) })
+            try await fixture.database.runtime.write("UPDATE zapier_webhooks SET disabled_at = now(), disabled_reason = 'failing'")
+            // The sweeper was at work: the first of the lane is called off.
+            try await fixture.settle("next_attempt_at < 'infinity'", as: "dead")
+            #expect(try await fixture.call(.post, "\(Self.path)/\(id)/resume").status == 200)
+            #expect(try await fixture.parts.worker.queue.claim(10).deliveries.count == 1)
+        }
+    }
+
+    @Test func anOrganizationHasAThousandSubscriptionsAtMost() async throws {
+        try await Fixture.running { fixture in
+            let id = try await fixture.subscribe("http://127.0.0.1:9/").id
+            try await fixture.database.runtime.write(
+                """
+                INSERT INTO zapier_webhooks (organization_id, event_types, display_url, target_url, secret)
+                SELECT organization_id, event_types, display_url, target_url, secret
+                FROM zapier_webhooks, generate_series(2, \(SubscriptionStore.most))
+                """
+            )
+            let body: JSONValue = ["webhook_url": "http://127.0.0.1:9/", "trigger_event": "campaign_sent"]
+            #expect(try await fixture.call(.post, Self.path, body).status == 409)
+            #expect(try await fixture.call(.post, Self.path, body, in: OrganizationID(2)).status == 201)
+            _ = try await fixture.call(.delete, "\(Self.path)/\(id)")
+            #expect(try await fixture.call(.post, Self.path, body).status == 201)
+        }
+    }
+
+    @Test func theFirstWaitIsTheSubscriptionsOwn() async throws {
+        try await Fixture.running { fixture in
+            var options = Self.options.objectValue ?? [:]
+            options["filter"] = .null
+            options["retry_schedule"] = [3600, 1]
+            #expect(try await fixture.call(.post, Self.path, .object(options)).status == 201)
+            options["ordering_key"] = .null
+            #expect(try await fixture.call(.post, Self.path, .object(options)).status == 201)
+            try await fixture.subscribe("http://127.0.0.1:9/", to: [.contentPosted])
+            try await fixture.bring([.make("content_posted")])
+            #expect(
+                try await fixture.count(
+                    "SELECT count(*) AS n FROM deliveries WHERE next_attempt_at BETWEEN now() + interval '50 min' AND now() + interval '61 min'"
+                ) == 2
+            )
+            #expect(try await fixture.count("SELECT count(*) AS n FROM deliveries WHERE next_attempt_at <= now()") == 1)
+        }
+    }
+
     @Test func aDeliveryCarriesTheCustomHeadersAndWhatTheTemplateMakes() async throws {
         try await Target.running { target in
             try await Fixture.running { fixture in
@@ -178,6 +269,8 @@ import Testing
                     }
                 }
                 #expect(target.deliveries(to: "/a").count == 1 && target.deliveries(to: "/b").isEmpty)
+                // A target may be tried long before it works.
+                #expect(try await fixture.count("SELECT count(*) AS n FROM endpoint_states WHERE failing_since IS NOT NULL") == 0)
                 let feed = try await fixture.call(.get, "/api/v1/webhooks/events?after=start")
                 #expect(feed.json["data"] == [])
             }

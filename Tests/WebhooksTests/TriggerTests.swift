@@ -26,6 +26,16 @@ import Testing
         }
     }
 
+    @Test func dataBeyond64KiBIsRefused() async throws {
+        try await Fixture.running { fixture in
+            let long = JSONValue.string(String(repeating: "x", count: 64 << 10))
+            let body = JSONValue.object((Self.data.objectValue ?? [:]).merging(["mood": long]) { $1 })
+            let reply = try await fixture.call(.post, Self.path, body, as: .editor)
+            #expect(reply.status == 413)
+            #expect(try await fixture.count("SELECT count(*) AS n FROM events") == 0)
+        }
+    }
+
     @Test func dataThatIsNotAsTheCatalogueSaysIsRefusedAndEveryFaultNamed() async throws {
         try await Fixture.running { fixture in
             let reply = try await fixture.call(.post, Self.path, ["content_id": 1.5, "user_email": 7], as: .editor)

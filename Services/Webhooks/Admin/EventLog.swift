@@ -88,11 +88,7 @@ struct EventLogStore: Sendable {
             """
         if let before { events += " AND id < \(before)" }
         if let type = filter.type { events += " AND type = \(type.rawValue)" }
-        if let state = filter.state {
-            events += """
-                 AND id IN (SELECT event_id FROM delivery_log WHERE organization_id = \(organization) AND \(raw: Self.condition(state)))
-                """
-        }
+        if let state = filter.state { events += " AND \(Self.has(state, in: organization))" }
         events += " ORDER BY id DESC LIMIT \(limit + 1)"
         return try await self.database.read(
             """
@@ -111,13 +107,20 @@ struct EventLogStore: Sendable {
         )
     }
 
-    /// As text of the statement, so that the partial index of the state is found.
-    private static func condition(_ state: DeliveryState) -> StaticString {
+    /// What most events have is looked for event by event, newest first; what few have, through the states' own small indexes, which are found
+    /// by the text of the statement.
+    private static func has(_ state: DeliveryState, in organization: OrganizationID) -> Query {
         switch state {
-        case .pending: "state = 'pending'"
-        case .delivering: "state = 'delivering'"
-        case .succeeded: "state = 'succeeded'"
-        case .dead: "state = 'dead'"
+        case .succeeded:
+            """
+            (
+                SELECT true FROM settled_deliveries AS done
+                WHERE done.organization_id = \(organization) AND done.event_id = events.id AND done.state = 'succeeded' LIMIT 1
+            )
+            """
+        case .dead: "id IN (SELECT event_id FROM settled_deliveries WHERE organization_id = \(organization) AND state = 'dead')"
+        case .pending: "id IN (SELECT event_id FROM deliveries WHERE organization_id = \(organization) AND state = 'pending')"
+        case .delivering: "id IN (SELECT event_id FROM deliveries WHERE organization_id = \(organization) AND state = 'delivering')"
         }
     }
 }

@@ -10,6 +10,8 @@ struct DeliverySettlement: Sendable {
     /// nil where nothing has to be noted of the target: it is as sound as it was, or was not asked.
     var sign: EndpointHealth.Sign? {
         guard self.step != .gone, let sign = EndpointHealth.Sign(self.result) else { return nil }
+        // A test may be made long before there is anything to deliver.
+        if self.delivery.cause == .test, sign != .success { return nil }
         return sign == .success && self.delivery.isSound ? nil : sign
     }
 

@@ -40,4 +40,17 @@ struct OrderedLane: Hashable, Sendable {
             """
         )
     }
+
+    /// Of a subscription of which some deliveries were called off. Event heads must be locked.
+    static func promoteAll(of subscription: SubscriptionID, in organization: OrganizationID, _ transaction: Transaction) throws {
+        let keys = try transaction.rows(
+            """
+            SELECT DISTINCT ordering_key FROM deliveries
+            WHERE organization_id = \(organization) AND subscription_id = \(subscription) AND ordering_key IS NOT NULL
+            """,
+            as: String.self
+        )
+        let key = EndpointKey(organizationID: organization, subscriptionID: subscription)
+        if !keys.isEmpty { try self.promote(keys.map { OrderedLane(key: key, orderingKey: $0) }, after: 0, transaction) }
+    }
 }

@@ -11,6 +11,8 @@ struct WebhookSender: Sendable {
     static let excerptLength = 1024
     /// Bytes of the answer that are read, so that the connection can be used again; more of it is not waited for.
     static let readLength = 16 << 10
+    /// How long the answer's body is read once its head is there: the event was taken, and a body that drips holds a place that others need.
+    static let readTime = Duration.seconds(1)
 
     let client: HTTPClient
     let signingKeys: SigningKeyStore
@@ -72,6 +74,7 @@ struct WebhookSender: Sendable {
         var timeouts = Timeouts()
         let limit = min(endpoint.timeout ?? self.timeout, self.timeout)
         timeouts.total = limit
+        timeouts.body = Self.readTime
         timeouts.idle = limit
         timeouts.connect = min(timeouts.connect, limit)
         return try HTTPClientRequest(.post, endpoint.url.reveal(), headers: headers, body: .bytes(body), timeouts: timeouts)

@@ -18,6 +18,8 @@ struct EndpointHealth: Sendable, Equatable {
     static let disabledAfter = 432_000.0
     /// Per cent of that time at which members are told.
     static let toldAt = [50, 90]
+    /// Per cent of that time after which a failure begins anew where members were told of none: what is tried all the time is told of before.
+    static let forgottenAt = 75.0
 
     static let sound = EndpointHealth()
 
@@ -99,11 +101,13 @@ struct EndpointHealth: Sendable, Equatable {
     }
 
     private mutating func markFailing(_ error: String, at now: Date) -> Warning? {
-        let since = self.failingSince ?? now
+        var since = self.failingSince ?? now
+        // Nothing was tried for longer than a schedule waits: what failed back then tells nothing of the time between.
+        if self.toldAtPercent == 0, now.timeIntervalSince(since) / Self.disabledAfter * 100 >= Self.forgottenAt { since = now }
         self.failingSince = since
         self.lastError = error
         let percent = now.timeIntervalSince(since) / Self.disabledAfter * 100
-        if percent >= 100 { return .disabled }
+        if percent >= 100, self.toldAtPercent == Self.toldAt.last { return .disabled }
         guard let reached = Self.toldAt.last(where: { Double($0) <= percent }), reached > self.toldAtPercent else { return nil }
         self.toldAtPercent = reached
         return .failing(percent: reached)

@@ -26,11 +26,8 @@ struct EventRoutes: Sendable {
             let end = try await self.feed.end(in: organization)
             return try .json(FeedResponse(data: [], nextCursor: Cursor.encode(end), hasMore: false))
         }
-        var entries = try await self.feed.after(after, query.limit, types: query.types, in: organization)
-        let hasMore = entries.count > query.limit
-        if hasMore { entries.removeLast() }
-        let next = Cursor.encode(entries.last?.position ?? after)
-        return try .json(FeedResponse(data: entries.map(\.event), nextCursor: next, hasMore: hasMore))
+        let found = try await self.feed.after(after, query.limit, types: query.types, in: organization)
+        return try .json(FeedResponse(data: found.entries.map(\.event), nextCursor: Cursor.encode(found.next), hasMore: found.hasMore))
     }
 
     @Sendable private func show(_ request: Request, _ context: CallerContext) async throws -> Response {

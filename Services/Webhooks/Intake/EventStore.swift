@@ -5,7 +5,7 @@ import Models
 struct EventStore: Sendable {
     let database: Postgres
     let subscribers: Subscribers
-    /// Seconds before the first attempt of a delivery.
+    /// Seconds before the first attempt of a delivery to a subscription that has no schedule of its own.
     let firstWait: Double
 
     struct Stored: Sendable {
@@ -43,8 +43,9 @@ struct EventStore: Sendable {
         let positions = try self.positions(for: incoming, transaction)
         let matches = try self.subscribers.matches(of: incoming, transaction)
         let rows = try transaction.rows(self.insertion(of: incoming, at: positions, matches), as: StoredEvent.self)
-        let ordered = matches.compactMap(\.lane)
-        if !ordered.isEmpty { try OrderedLane.promote(ordered, after: self.firstWait, transaction) }
+        for (wait, matches) in Dictionary(grouping: matches.filter { $0.orderingKey != nil }, by: { $0.firstWait ?? self.firstWait }) {
+            try OrderedLane.promote(matches.compactMap(\.lane), after: wait, transaction)
+        }
         return rows.reduce(into: Stored()) { stored, row in
             stored.events[row.organizationID, default: []].insert(row.id)
             stored.deliveries = row.deliveries
@@ -119,14 +120,15 @@ struct EventStore: Sendable {
         fanned_out AS (
             INSERT INTO deliveries (organization_id, event_id, event_type, subscription_id, ordering_key, next_attempt_at)
             SELECT match.organization_id, match.event_id, match.event_type, match.subscription_id, match.ordering_key,
-                CASE WHEN match.ordering_key IS NULL THEN now() + make_interval(secs => \(self.firstWait)) ELSE 'infinity' END
+                CASE WHEN match.ordering_key IS NULL THEN now() + make_interval(secs => match.wait) ELSE 'infinity' END
             FROM unnest(
                 \(matches.map(\.key.organizationID))::bigint[],
                 \(matches.map(\.eventID))::text[],
                 \(matches.map(\.eventType))::text[],
                 \(matches.map(\.key.subscriptionID))::bigint[],
-                \(matches.map(\.orderingKey))::text[]
-            ) WITH ORDINALITY AS match (organization_id, event_id, event_type, subscription_id, ordering_key, number)
+                \(matches.map(\.orderingKey))::text[],
+                \(matches.map { $0.firstWait ?? self.firstWait })::double precision[]
+            ) WITH ORDINALITY AS match (organization_id, event_id, event_type, subscription_id, ordering_key, wait, number)
             JOIN stored ON stored.organization_id = match.organization_id AND stored.id = match.event_id
             ORDER BY match.number
             RETURNING id

@@ -12,6 +12,8 @@ final class Subscribers: Sendable {
         var eventID: String
         var eventType: String
         var orderingKey: String?
+        /// Seconds before the first attempt; nil where the operator's schedule says it.
+        var firstWait: Double?
 
         var lane: OrderedLane? { self.orderingKey.map { OrderedLane(key: self.key, orderingKey: $0) } }
     }
@@ -21,6 +23,7 @@ final class Subscribers: Sendable {
         var types: Set<String>
         var filter: EventFilter?
         var orderingKey: EventPath?
+        var firstWait: Double?
     }
 
     private struct Known: RowDecodable {
@@ -38,12 +41,14 @@ final class Subscribers: Sendable {
         var types: [String]
         var filter: JSONValue?
         var orderingKey: String?
+        var firstWait: Double?
 
         init(row: Row) throws {
             self.key = EndpointKey(organizationID: try row.get("organization_id"), subscriptionID: try row.get("id"))
             self.types = try row.get("event_types")
             self.filter = try row.get("filter")
             self.orderingKey = try row.get("ordering_key")
+            self.firstWait = try row.get("first_wait")
         }
     }
 
@@ -60,7 +65,13 @@ final class Subscribers: Sendable {
             let view = EventView(event.event)
             return (wishes[event.organizationID] ?? []).compactMap { (key, wish) -> Match? in
                 guard wish.types.contains(event.type), wish.filter?.matches(view) ?? true else { return nil }
-                return Match(key: key, eventID: event.id, eventType: event.type, orderingKey: wish.orderingKey?.orderingKey(of: view))
+                return Match(
+                    key: key,
+                    eventID: event.id,
+                    eventType: event.type,
+                    orderingKey: wish.orderingKey?.orderingKey(of: view),
+                    firstWait: wish.firstWait
+                )
             }
         }
     }
@@ -95,7 +106,7 @@ final class Subscribers: Sendable {
     private func read(_ missing: [Known], _ transaction: Transaction) throws -> [EndpointKey: Wish] {
         let told = try transaction.rows(
             """
-            SELECT organization_id, id, event_types, filter, ordering_key
+            SELECT organization_id, id, event_types, filter, ordering_key, retry_waits[1] AS first_wait
             FROM zapier_webhooks
             WHERE (organization_id, id) IN (
                 SELECT * FROM unnest(\(missing.map(\.key.organizationID))::bigint[], \(missing.map(\.key.subscriptionID))::bigint[])
@@ -108,7 +119,8 @@ final class Subscribers: Sendable {
             wishes[told.key] = Wish(
                 types: Set(told.types),
                 filter: told.filter.flatMap { EventFilter(stored: $0, for: told.types.compactMap(EventType.init)) },
-                orderingKey: told.orderingKey.flatMap { try? EventPath(parsing: $0) }
+                orderingKey: told.orderingKey.flatMap { try? EventPath(parsing: $0) },
+                firstWait: told.firstWait
             )
         }
         self.kept.withLock { kept in

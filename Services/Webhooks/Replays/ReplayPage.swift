@@ -4,6 +4,9 @@ import Models
 
 /// One page of a replay: the events looked at, and the deliveries made of them.
 struct ReplayPage: Sendable {
+    /// Bytes of events that are read at once.
+    private static let longest = 4 << 20
+
     /// The last event looked at.
     var cursor: String
     var lookedAt: Int
@@ -11,7 +14,8 @@ struct ReplayPage: Sendable {
     /// There are no more events in the range.
     var isLast: Bool
 
-    /// Looks at the next events and makes the deliveries, in the transaction that will note the cursor; nil where the subscription takes nothing.
+    /// Looks at the next events and makes the deliveries, no more than the replay may in a second, in the transaction that will note the cursor;
+    /// nil where the subscription takes nothing.
     init?(_ replay: Replay, events limit: Int, in organization: OrganizationID, _ transaction: Transaction) throws {
         let subscription = try transaction.first(
             """
@@ -21,21 +25,45 @@ struct ReplayPage: Sendable {
             as: Subscription.self
         )
         guard let subscription else { return nil }
-        let events = try transaction.rows(Self.next(limit, of: replay, in: organization), as: Event.self)
+        let seen = try transaction.rows(Self.next(limit, of: replay, in: organization), as: Seen.self)
+        let events = seen.map(\.event)
         let wish = ReplayWish(subscription, replay)
-        let wanted = events.filter(wish.wants)
-        self.cursor = events.last?.id ?? replay.cursor
-        self.lookedAt = events.count
-        self.isLast = events.count < limit
-        self.made = try Self.make(wanted, wish, of: replay, in: organization, transaction)
+        let made = try Self.make(events.filter(wish.wants), wish, of: replay, in: organization, transaction)
+        // Where the rate was used up, the page ends with the last that was made; those behind it were not looked at.
+        let end = made.count < replay.rate ? events.count : (events.lastIndex { made.contains($0.id) } ?? 0) + 1
+        self.cursor = end == 0 ? replay.cursor : events[end - 1].id
+        self.lookedAt = end
+        self.isLast = end == events.count && end < limit && end == seen.first?.found ?? 0
+        self.made = made.count
     }
 
+    private struct Seen: RowDecodable {
+        var event: Event
+        /// How many there would have been but for their size.
+        var found: Int
+
+        init(row: Row) throws {
+            self.event = try Event(row: row)
+            self.found = try row.get("found")
+        }
+    }
+
+    /// Events, as many as have ``longest`` bytes together, one at least.
     private static func next(_ limit: Int, of replay: Replay, in organization: OrganizationID) -> Query {
         """
-        SELECT id, type, occurred_at, data FROM events
-        WHERE organization_id = \(organization) AND id > \(replay.cursor) AND id < \(replay.endID) AND position <= \(replay.endPosition)
-            AND quarantine IS NULL
-        ORDER BY id LIMIT \(limit)
+        SELECT id, type, occurred_at, data, found
+        FROM (
+            SELECT *, count(*) OVER () AS found, row_number() OVER (ORDER BY id) AS number,
+                sum(octet_length(data::text)) OVER (ORDER BY id) AS bytes
+            FROM (
+                SELECT id, type, occurred_at, data FROM events
+                WHERE organization_id = \(organization) AND id > \(replay.cursor) AND id < \(replay.endID)
+                    AND position <= \(replay.endPosition) AND quarantine IS NULL
+                ORDER BY id LIMIT \(limit)
+            ) AS following
+        ) AS page
+        WHERE bytes <= \(Self.longest) OR number = 1
+        ORDER BY id
         """
     }
 
@@ -50,18 +78,19 @@ struct ReplayPage: Sendable {
         """
     }
 
+    /// - Returns: ids of the events for which there is a delivery now, in the events' order as far as the rate goes.
     private static func make(
         _ events: [Event],
         _ wish: ReplayWish,
         of replay: Replay,
         in organization: OrganizationID,
         _ transaction: Transaction
-    ) throws -> Int {
-        guard !events.isEmpty else { return 0 }
+    ) throws -> Set<String> {
+        guard !events.isEmpty else { return [] }
         let keys = events.map { wish.orderingKey?.orderingKey(of: EventView($0)) }
         if wish.orderingKey != nil { try EventStore.lockHeads([organization], transaction) }
         try transaction.planByKeys()
-        let made = try transaction.write(
+        let made = try transaction.rows(
             """
             INSERT INTO deliveries (organization_id, event_id, event_type, subscription_id, cause, replay_id, ordering_key, next_attempt_at)
             SELECT \(organization), wanted.id, wanted.type, \(replay.subscriptionID), 'replay', \(replay.id), wanted.ordering_key,
@@ -73,13 +102,16 @@ struct ReplayPage: Sendable {
                 (\(Self.delivery(of: replay, in: organization, among: "settled_deliveries")))
             ) IS NULL
             ORDER BY wanted.number
-            """
+            LIMIT \(replay.rate)
+            RETURNING event_id
+            """,
+            as: String.self
         )
         let lanes = Set(keys.compactMap { $0 }).map {
             OrderedLane(key: EndpointKey(organizationID: organization, subscriptionID: replay.subscriptionID), orderingKey: $0)
         }
         if !lanes.isEmpty { try OrderedLane.promote(lanes, after: 0, transaction) }
-        return made
+        return Set(made)
     }
 }
 

@@ -18,7 +18,7 @@ struct ReplayRoutes: Sendable {
         table.mount(.getReplay, self.show)
         table.mount(.pauseReplay) { _, context in try await self.change(to: .paused, from: [.running], context) }
         table.mount(.resumeReplay) { _, context in try await self.change(to: .running, from: [.paused], context) }
-        table.mount(.cancelReplay) { _, context in try await self.change(to: .cancelled, from: [.running, .paused], context) }
+        table.mount(.cancelReplay, self.cancel)
     }
 
     @Sendable private func create(_ request: Request, _ context: CallerContext) async throws -> Response {
@@ -55,19 +55,45 @@ struct ReplayRoutes: Sendable {
     /// A repeat changes nothing; what is over stays over.
     private func change(to state: ReplayState, from states: Set<ReplayState>, _ context: CallerContext) async throws -> Response {
         let (id, organization): (ReplayID, OrganizationID) = (try context.id(), context.organizationID)
-        let replay = try await self.store.database.transaction { transaction in
+        let replay = try await self.store.database.transaction(retry: .onConflict(attempts: 3)) { transaction in
             guard let replay = try self.store.lock(id, in: organization, transaction) else { throw Problem.notFound }
             if replay.state == state { return replay }
-            guard states.contains(replay.state) else {
-                throw Problem(.conflict, "The replay is \(replay.state.rawValue); it cannot become \(state.rawValue).")
-            }
-            let changed = try self.store.setState(state, of: id, in: organization, transaction)
-            if state == .cancelled { try ReplayStore.callOff(id, in: organization, transaction) }
-            try self.outbox.audit("replay.\(state.rawValue)", target: "replay:\(id)", by: context, in: transaction)
-            return changed
+            guard states.contains(replay.state) else { throw Self.isOver(replay, state) }
+            return try self.change(replay, to: state, context, transaction)
         }
         if state == .running { self.wake.wake() }
         return try .json(ReplayResponse(replay))
+    }
+
+    /// Also one that has made all its deliveries, while some of them wait. A repeat calls off what was under way before and has failed since.
+    @Sendable private func cancel(_ request: Request, _ context: CallerContext) async throws -> Response {
+        let (id, organization): (ReplayID, OrganizationID) = (try context.id(), context.organizationID)
+        let replay = try await self.store.database.transaction(retry: .onConflict(attempts: 3)) { transaction in
+            // What it leaves behind in its lanes goes on: as always, their locks come first.
+            try EventStore.lockHeads([organization], transaction)
+            guard let replay = try self.store.lock(id, in: organization, transaction) else { throw Problem.notFound }
+            let calledOff = try ReplayStore.callOff(replay, in: organization, transaction)
+            switch replay.state {
+            case .cancelled: return replay
+            case .finished where calledOff == 0, .stopped: throw Self.isOver(replay, .cancelled)
+            default: return try self.change(replay, to: .cancelled, context, transaction)
+            }
+        }
+        return try .json(ReplayResponse(replay))
+    }
+
+    private func change(
+        _ replay: Replay,
+        to state: ReplayState,
+        _ context: CallerContext,
+        _ transaction: Transaction
+    ) throws -> Replay {
+        try self.outbox.audit("replay.\(state.rawValue)", target: "replay:\(replay.id)", by: context, in: transaction)
+        return try self.store.setState(state, of: replay.id, in: context.organizationID, transaction)
+    }
+
+    private static func isOver(_ replay: Replay, _ state: ReplayState) -> Problem {
+        Problem(.conflict, "The replay is \(replay.state.rawValue); it cannot become \(state.rawValue).")
     }
 }
 

@@ -6,10 +6,26 @@ import Models
 struct ReplayStore: Sendable {
     /// Events are not counted beyond this: the estimate of a longer replay is of its first million.
     private static let countsTo = 1_000_000
+    /// Replays of an organization that run or are paused.
+    static let most: Int64 = 10
 
     let database: Postgres
 
+    /// - Throws: 409 where as many run as may. Others that make one at this moment wait.
+    private static func checkRoom(in organization: OrganizationID, _ transaction: Transaction) throws {
+        try transaction.write("SELECT pg_advisory_xact_lock(hashtextextended('webhooks_replays', \(organization)))")
+        let running = try transaction.first(
+            "SELECT count(*) FROM replays WHERE organization_id = \(organization) AND state IN ('running', 'paused')",
+            as: Int64.self
+        )
+        guard running ?? 0 < Self.most else {
+            throw Problem(.conflict, "\(Self.most) replays of the organization run or are paused, the most there may be at once.")
+        }
+    }
+
+    /// - Throws: 409 where as many run as may.
     func insert(_ new: NewReplay, in organization: OrganizationID, _ transaction: Transaction) throws -> Replay {
+        try Self.checkRoom(in: organization, transaction)
         let (first, end) = (EventIDTime.firstID(at: new.from), EventIDTime.firstID(at: new.to))
         let made = try transaction.first(
             """
@@ -78,10 +94,19 @@ struct ReplayStore: Sendable {
         return changed
     }
 
-    /// What a cancelled replay has waiting: at most a backlog.
-    static func callOff(_ id: ReplayID, in organization: OrganizationID, _ transaction: Transaction) throws {
-        try transaction.write(
-            SettledRows.calledOff("organization_id = \(organization) AND replay_id = \(id) AND state = 'pending'", because: .cancelled)
+    /// What a cancelled replay has waiting: at most a backlog. What waited behind it for its turn goes on; event heads must be locked.
+    /// - Returns: how many that were.
+    @discardableResult
+    static func callOff(_ replay: Replay, in organization: OrganizationID, _ transaction: Transaction) throws -> Int {
+        let waiting: Query = "organization_id = \(organization) AND replay_id = \(replay.id) AND state = 'pending'"
+        let keys = try transaction.rows(
+            "SELECT DISTINCT ordering_key FROM deliveries WHERE \(waiting) AND ordering_key IS NOT NULL",
+            as: String.self
         )
+        let count = try transaction.write(SettledRows.calledOff(waiting, because: .cancelled))
+        let key = EndpointKey(organizationID: organization, subscriptionID: replay.subscriptionID)
+        let lanes = keys.map { OrderedLane(key: key, orderingKey: $0) }
+        if !lanes.isEmpty { try OrderedLane.promote(lanes, after: 0, transaction) }
+        return count
     }
 }

@@ -7,13 +7,14 @@ import ServiceKit
 /// Goes on with replays, a page at a time. A page's deliveries and the place that it came to are one transaction: a process that dies in between
 /// has done the page or has not, and any other goes on from there.
 struct ReplayWorker: Sendable {
-    /// Events looked at in one page; fewer where the rate is lower, so that no second gets more than its share.
-    private static let page = 500
+    /// Events looked at in one page: fewer where few of them may be sent in a second.
+    private static let page = 50...500
     /// Deliveries of a replay that may wait: a target that is slow or held up is not buried under the rest.
     private static let backlog = 2_000
-    /// Seconds until a replay whose backlog is full is looked at again.
-    private static let rest = 0.5
-    static let poll = Duration.seconds(1)
+    /// Seconds until a replay whose backlog is full is looked at again, and one whose subscription is paused.
+    private static let (rest, longRest) = (0.5, 10.0)
+    /// The pace of the fastest replays.
+    static let poll = Duration.milliseconds(100)
 
     let database: Postgres
     let wake: WakeSignal
@@ -53,9 +54,8 @@ struct ReplayWorker: Sendable {
     }
 
     private func work(_ due: Due) async throws {
-        guard let wait = try await self.step(due.id, in: due.organizationID) else { return }
-        try await Task.sleep(for: .seconds(wait))
-        self.wake.wakeHere()
+        // Its next page has a time of its own; until then the place is another replay's.
+        if try await self.step(due.id, in: due.organizationID) == 0 { self.wake.wakeHere() }
     }
 
     /// - Returns: seconds until the next page, or nil where there is none to do here.
@@ -79,8 +79,9 @@ struct ReplayWorker: Sendable {
                 """,
                 as: Int.self
             )
-            if waiting ?? 0 >= Self.backlog { return try self.putOff(replay, by: Self.rest, in: organization, transaction) }
-            let page = try ReplayPage(replay, events: min(Self.page, replay.rate), in: organization, transaction)
+            if waiting ?? 0 >= Self.backlog { return try self.putOff(replay, in: organization, transaction) }
+            let events = min(max(replay.rate, Self.page.lowerBound), Self.page.upperBound)
+            let page = try ReplayPage(replay, events: events, in: organization, transaction)
             switch page {
             case nil:
                 try self.end(replay, in: organization, transaction)
@@ -94,14 +95,19 @@ struct ReplayWorker: Sendable {
         }
     }
 
-    private func putOff(_ replay: Replay, by wait: Double, in organization: OrganizationID, _ transaction: Transaction) throws -> Double {
-        try transaction.write(
+    private func putOff(_ replay: Replay, in organization: OrganizationID, _ transaction: Transaction) throws -> Double? {
+        try transaction.first(
             """
-            UPDATE replays SET next_step_at = now() + make_interval(secs => \(wait))
+            WITH wait AS (
+                SELECT CASE WHEN paused_at IS NULL THEN \(Self.rest) ELSE \(Self.longRest) END AS seconds
+                FROM zapier_webhooks WHERE organization_id = \(organization) AND id = \(replay.subscriptionID)
+            )
+            UPDATE replays SET next_step_at = now() + make_interval(secs => wait.seconds)
+            FROM wait
             WHERE organization_id = \(organization) AND id = \(replay.id)
+            RETURNING wait.seconds
             """
         )
-        return wait
     }
 
     private func advance(

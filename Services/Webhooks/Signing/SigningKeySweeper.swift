@@ -2,7 +2,7 @@ import Database
 import Logging
 import ServiceLifecycle
 
-/// Wipes private keys that sign no more, and removes keys that nobody has to find any more. Neither is used as it lies there, so a failure here is
+/// Wipes private keys and subscriptions' secrets that sign no more, and removes keys that nobody has to find any more. Neither is used as it lies there, so a failure here is
 /// reported and tried again, and stops nothing.
 struct SigningKeySweeper: Service {
     static let interval = Duration.seconds(600)
@@ -29,6 +29,10 @@ struct SigningKeySweeper: Service {
             """
             UPDATE signing_keys SET private_key = NULL
             WHERE retired_at IS NOT NULL AND signs_until <= now() AND private_key IS NOT NULL
+            """,
+            """
+            UPDATE zapier_webhooks SET previous_secret = NULL, previous_secret_until = NULL
+            WHERE previous_secret IS NOT NULL AND previous_secret_until <= now()
             """,
         ])
     }

@@ -1,4 +1,5 @@
 import Database
+import Encryption
 import Models
 
 /// What becomes of a subscription: every field as it will be.
@@ -79,17 +80,31 @@ extension SubscriptionStore {
                 as: SealedSecret.self
             )
         else { throw DatabaseAnswerMissing(statement: "secret of a subscription") }
-        let opened = try self.vault.open(current.secret, .secret, of: id, in: organization)
+        let previous = grace == 0 ? nil : try self.previous(current.secret, of: id, in: organization)
         return try Self.change(
             id,
             in: organization,
             """
             secret = \(try self.vault.seal(secret.text, .secret, of: id, in: organization)),
-            previous_secret = \(grace == 0 ? nil : try self.vault.seal(opened, .previousSecret, of: id, in: organization)),
-            previous_secret_until = CASE WHEN \(grace) > 0 THEN now() + make_interval(secs => \(grace)) END
+            previous_secret = \(previous),
+            previous_secret_until = CASE WHEN \(previous != nil) THEN now() + make_interval(secs => \(grace)) END
             """,
             transaction
         )
+    }
+
+    /// The old secret, sealed for its new place; nil where it does not open with the keys that there are: a rotation is the way out of that.
+    private func previous(_ secret: [UInt8], of id: SubscriptionID, in organization: OrganizationID) throws -> [UInt8]? {
+        do {
+            return try self.vault.seal(
+                try self.vault.open(secret, .secret, of: id, in: organization),
+                .previousSecret,
+                of: id,
+                in: organization
+            )
+        } catch is EncryptionError {
+            return nil
+        }
     }
 
     private struct SealedSecret: RowDecodable {

@@ -27,7 +27,7 @@ struct SubscriptionChangeRoutes: Sendable {
     @Sendable private func update(_ request: Request, _ context: CallerContext) async throws -> Response {
         let (id, organization): (SubscriptionID, OrganizationID) = (try context.id(), context.organizationID)
         let body = try await request.jsonBody().value
-        let changed = try await self.store.database.transaction { transaction in
+        let changed = try await self.store.database.transaction(retry: .onConflict(attempts: 3)) { transaction in
             let subscription = try self.locked(id, in: organization, transaction)
             var reader = SubscriptionReader(body, outboundGuard: self.outboundGuard)
             let changed = try self.store.update(try reader.change(of: subscription), in: organization, transaction)
@@ -46,11 +46,14 @@ struct SubscriptionChangeRoutes: Sendable {
 
     private func setPaused(_ isPaused: Bool, _ request: Request, _ context: CallerContext) async throws -> Response {
         let (id, organization): (SubscriptionID, OrganizationID) = (try context.id(), context.organizationID)
-        let changed = try await self.store.database.transaction { transaction in
+        let changed = try await self.store.database.transaction(retry: .onConflict(attempts: 3)) { transaction in
+            // Lanes go on with a resumed subscription: as always, their locks come first.
+            if !isPaused { try EventStore.lockHeads([organization], transaction) }
             let subscription = try self.locked(id, in: organization, transaction)
             // A repeat changes nothing and is no entry.
             if isPaused ? subscription.pausedAt != nil : subscription.state == .active { return subscription }
             let changed = try self.store.setPaused(isPaused, id, in: organization, transaction)
+            if subscription.state == .disabled { try OrderedLane.promoteAll(of: id, in: organization, transaction) }
             let action = isPaused ? "subscription.paused" : "subscription.resumed"
             try self.outbox.audit(action, target: "subscription:\(id)", by: context, in: transaction)
             return changed

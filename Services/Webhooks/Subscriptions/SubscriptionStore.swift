@@ -5,13 +5,34 @@ struct SubscriptionStore: Sendable {
     let database: Postgres
     let vault: SubscriptionVault
 
+    /// Subscriptions that an organization may have: each event is held against all of them, and each claim looks at those with something waiting.
+    static let most = 1_000
+
+    /// - Throws: 409 where the organization has as many as it may. Others that make one at this moment wait.
+    private static func checkRoom(in organization: OrganizationID, _ transaction: Transaction) throws {
+        try transaction.write("SELECT pg_advisory_xact_lock(hashtextextended('webhooks_subscriptions', \(organization)))")
+        let count = try transaction.first(
+            """
+            SELECT count(*) FROM (
+                SELECT FROM zapier_webhooks WHERE organization_id = \(organization) AND ended_at IS NULL LIMIT \(Self.most)
+            ) AS taken
+            """,
+            as: Int.self
+        )
+        guard count ?? 0 < Self.most else {
+            throw Problem(.conflict, "The organization has \(Self.most) subscriptions, the most there may be; delete one first.")
+        }
+    }
+
     /// Stores the subscription with its target and secret sealed.
+    /// - Throws: 409 where there may be no more.
     func insert(
         _ new: NewSubscription,
         secret: WebhookSecret,
         in organization: OrganizationID,
         _ transaction: Transaction
     ) throws -> Subscription {
+        try Self.checkRoom(in: organization, transaction)
         // The id comes first: the sealed columns are bound to it.
         guard
             let number = try transaction.first("SELECT nextval(pg_get_serial_sequence('zapier_webhooks', 'id')) AS id", as: Int64.self)

@@ -65,19 +65,31 @@ struct SubscriptionSweeper: Sendable {
         )
     }
 
+    /// - Returns: how many; none once a member has resumed the subscription, who cannot do so in between.
     private func callOff(_ ended: Ended) async throws -> Int {
-        try await self.database.write(
-            SettledRows.calledOff(
+        try await self.database.transaction(retry: .onConflict(attempts: 3)) { transaction in
+            let isStill = try transaction.first(
                 """
-                organization_id = \(ended.organizationID) AND state = 'pending' AND id IN (
-                    SELECT id FROM deliveries
-                    WHERE organization_id = \(ended.organizationID) AND subscription_id = \(ended.id) AND state = 'pending'
-                    LIMIT \(Self.batch)
-                    FOR UPDATE SKIP LOCKED
-                )
+                SELECT true FROM zapier_webhooks
+                WHERE organization_id = \(ended.organizationID) AND id = \(ended.id) AND (ended_at IS NOT NULL OR disabled_at IS NOT NULL)
+                FOR SHARE
                 """,
-                because: ended.reason
+                as: Bool.self
             )
-        )
+            guard isStill != nil else { return 0 }
+            return try transaction.write(
+                SettledRows.calledOff(
+                    """
+                    organization_id = \(ended.organizationID) AND state = 'pending' AND id IN (
+                        SELECT id FROM deliveries
+                        WHERE organization_id = \(ended.organizationID) AND subscription_id = \(ended.id) AND state = 'pending'
+                        LIMIT \(Self.batch)
+                        FOR UPDATE SKIP LOCKED
+                    )
+                    """,
+                    because: ended.reason
+                )
+            )
+        }
     }
 }

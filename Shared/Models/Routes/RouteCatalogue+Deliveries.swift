@@ -58,7 +58,7 @@ extension Route {
         .post,
         "/api/v1/webhooks/templates/preview",
         .webhooks,
-        .member(.viewer, .webhooksRead),
+        .member(.viewer, .eventsRead),
         "What a payload template makes of an event"
     )
 }
@@ -77,14 +77,14 @@ extension Route {
         .get,
         "/api/v1/webhooks/events/{event_id}",
         .webhooks,
-        .member(.viewer, .webhooksRead),
+        .member(.viewer, .eventsRead),
         "One event with its deliveries"
     )
     package static let explainDelivery = Route(
         .get,
         "/api/v1/zapier/webhooks/{id}/explain/{event_id}",
         .webhooks,
-        .member(.viewer, .webhooksRead),
+        .member(.viewer, .eventsRead),
         "Why an event was sent, or was not"
     )
 }
