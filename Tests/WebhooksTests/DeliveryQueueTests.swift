@@ -141,6 +141,40 @@ import Testing
         }
     }
 
+    @Test func aHeldEventHeadDelaysOnlyWhatNeedsItAndLosesNothing() async throws {
+        try await Target.running { target in
+            try await Fixture.running(.init(schedule: "0")) { fixture in
+                target.append(.status(500), to: "/fails")
+                try await fixture.subscribe(target.url("/fails"), in: OrganizationID(1))
+                try await fixture.subscribe(target.url("/answers"), in: OrganizationID(2))
+                try await fixture.bring([.make(), .make(in: OrganizationID(2))])
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        // Longer than one try waits.
+                        try await fixture.database.runtime.transaction { transaction in
+                            try EventStore.lockHeads([OrganizationID(1)], transaction)
+                            try transaction.write("SELECT pg_sleep(4)")
+                        }
+                    }
+                    try await eventually("the head is held") {
+                        try await fixture.count("SELECT count(*) AS n FROM pg_stat_activity WHERE query = \("SELECT pg_sleep(4)")") == 1
+                    }
+                    try await fixture.delivering {
+                        try await eventually("the other organization's is settled") {
+                            try await fixture.count("SELECT count(*) AS n FROM settled_deliveries WHERE state = 'succeeded'") == 1
+                        }
+                        #expect(try await fixture.count("SELECT count(*) AS n FROM settled_deliveries WHERE state = 'dead'") == 0)
+                        try await eventually("the failure is settled, too") {
+                            try await fixture.count("SELECT count(*) AS n FROM settled_deliveries WHERE state = 'dead'") == 1
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(target.deliveries(to: "/fails").count == 1)
+            }
+        }
+    }
+
     @Test func anEndedSubscriptionsWaitingDeliveriesAreCalledOff() async throws {
         try await Fixture.running { fixture in
             let id = try await fixture.subscribe("http://127.0.0.1:9/").id

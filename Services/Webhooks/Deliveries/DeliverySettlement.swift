@@ -15,6 +15,11 @@ struct DeliverySettlement: Sendable {
         return sign == .success && self.delivery.isSound ? nil : sign
     }
 
+    /// Where the next of an ordering key is looked for, or an event may have to be written, the organization's event head is locked.
+    var concernsHead: Bool {
+        self.delivery.orderingKey != nil || self.step == .gone || self.sign.map { $0 != .success } ?? false
+    }
+
     fileprivate var outcome: String {
         switch self.step {
         case .succeeded: "succeeded"

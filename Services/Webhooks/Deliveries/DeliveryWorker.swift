@@ -23,7 +23,9 @@ struct DeliveryWorker: Sendable {
     /// Woken when there may be deliveries to make.
     let due: WakeSignal
     let logger: Logger
+    /// Most of them, and those that lock event heads: who waits for a head that is held keeps no others waiting.
     private let settlements: Batcher<DeliverySettlement, Bool>
+    private let settlementsWithHead: Batcher<DeliverySettlement, Bool>
 
     init(
         queue: DeliveryQueue,
@@ -38,9 +40,9 @@ struct DeliveryWorker: Sendable {
         self.schedule = schedule
         self.due = due
         self.logger = logger
-        self.settlements = Batcher(limit: Self.batch.limit, writers: Self.batch.writers) { settlements in
-            try await Self.settle(settlements, store)
-        }
+        let write: @Sendable ([DeliverySettlement]) async throws -> [Bool] = { try await Self.settle($0, store) }
+        self.settlements = Batcher(limit: Self.batch.limit, writers: Self.batch.writers, write: write)
+        self.settlementsWithHead = Batcher(limit: Self.batch.limit, writers: Self.batch.writers, write: write)
     }
 
     func loop(concurrency: Int, poll: Duration = Self.poll) -> WorkLoop<ClaimedDelivery> {
@@ -65,7 +67,8 @@ struct DeliveryWorker: Sendable {
     func deliver(_ delivery: ClaimedDelivery) async throws {
         let result = try await self.sender.attempt(delivery)
         let step = DeliveryStep.after(result, of: delivery, schedule: self.schedule, chance: Double.random(in: -1...1))
-        let isOurs = try await self.settlements.submit(DeliverySettlement(delivery: delivery, result: result, step: step))
+        let settlement = DeliverySettlement(delivery: delivery, result: result, step: step)
+        let isOurs = try await (settlement.concernsHead ? self.settlementsWithHead : self.settlements).submit(settlement)
         if delivery.fillsLane || delivery.orderingKey != nil { self.due.wakeHere() }
         self.record(delivery, result, step, isOurs: isOurs)
     }
@@ -76,7 +79,7 @@ struct DeliveryWorker: Sendable {
         for failures in 1..<Self.settleTries {
             do {
                 return try await store.settle(settlements)
-            } catch let error as DatabaseError where error.kind == .unavailable || error.kind == .connectionLost {
+            } catch let error as DatabaseError where error.passes {
                 try await Task.sleep(for: backoff.delay(afterFailures: failures))
             }
         }
@@ -103,5 +106,12 @@ struct DeliveryWorker: Sendable {
                 "outcome": "\(outcome)",
             ]
         )
+    }
+}
+
+extension DatabaseError {
+    /// Another try may do: no connection, or somebody else held a row for too long (lock_not_available).
+    fileprivate var passes: Bool {
+        self.kind == .unavailable || self.kind == .connectionLost || self.kind == .timedOut || self.sqlState == "55P03"
     }
 }

@@ -7,13 +7,15 @@ struct SettlementStore: Sendable {
     let ends: SubscriptionEnds
     /// Attempts under way at once to a sound target.
     let perSubscription: Int
+    /// How long one try waits for what another transaction holds: shorter than what a lease has left, so that there is another try.
+    private static let patience = "3s"
 
     /// - Returns: for each whether it was written; not where the delivery is another worker's by now.
     func settle(_ settlements: [DeliverySettlement]) async throws -> [Bool] {
         let chances = settlements.map { _ in Double.random(in: -1...1) }
         // A member who changes a subscription takes the same locks in another order.
         let written = try await self.database.transaction(retry: .onConflict(attempts: 5)) { transaction in
-            try transaction.planByKeys()
+            try transaction.write("SELECT \(Transaction.keyPlans), set_config('lock_timeout', \(Self.patience), true)")
             try self.lockHeads(settlements, transaction)
             let health = try self.lockHealth(settlements, transaction)
             let written = Set(try transaction.rows(settlements.statement, as: Int64.self))
@@ -29,10 +31,9 @@ struct SettlementStore: Sendable {
         return settlements.map { written.contains($0.delivery.id.rawValue) }
     }
 
-    /// Where the next of an ordering key is looked for, or an event may have to be written, intake of the organization waits: first of all
-    /// locks, as everywhere.
+    /// Intake of the organization waits: first of all locks, as everywhere.
     private func lockHeads(_ settlements: [DeliverySettlement], _ transaction: Transaction) throws {
-        let concerned = settlements.filter { $0.delivery.orderingKey != nil || $0.step == .gone || $0.sign.map { $0 != .success } ?? false }
+        let concerned = settlements.filter(\.concernsHead)
         guard !concerned.isEmpty else { return }
         try EventStore.lockHeads(Set(concerned.map(\.delivery.organizationID)), transaction)
     }
