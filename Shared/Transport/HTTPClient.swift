@@ -36,7 +36,7 @@ package final class HTTPClient: Sendable {
         package static func outside(guard rules: OutboundGuard?) -> Configuration {
             Configuration(
                 name: rules == nil ? "http-providers" : "http-strangers",
-                maximumInFlight: 512,
+                maximumInFlight: rules == nil ? 512 : 1024,
                 maximumPerHost: rules == nil ? 64 : nil,
                 guardRules: rules,
                 userAgent: "Switchboard"

@@ -67,6 +67,9 @@ struct EventFilter: Sendable {
 
     func matches(_ event: EventView) -> Bool { self.root.holds(in: event) }
 
+    /// A path and the only value there that this filter lets through; nil where there is none such.
+    var requiredValue: (path: EventPath, value: FilterValue)? { self.root.requiredValue }
+
     /// Every clause with its verdict, in the order of the pointers' names; none is left out once the outcome is clear.
     func explain(_ event: EventView) -> [Verdict] { self.root.explain(event) }
 }

@@ -61,6 +61,17 @@ indirect enum FilterNode: Sendable {
         }
     }
 
+    /// Of several, the first.
+    var requiredValue: (path: EventPath, value: FilterValue)? {
+        switch self {
+        case .clause(let clause):
+            guard case .equal(let operand) = clause.test, let value = operand.key else { return nil }
+            return (clause.path, value)
+        case .all(let nodes): return nodes.lazy.compactMap(\.requiredValue).first
+        case .any, .not: return nil
+        }
+    }
+
     func explain(_ event: EventView) -> [EventFilter.Verdict] {
         switch self {
         case .clause(let clause):

@@ -32,6 +32,17 @@ enum FilterOperand: Sendable {
         }
     }
 
+    /// What all values that equal it have in common; nil for null, and for a time, which can be written in many ways.
+    var key: FilterValue? {
+        switch self {
+        case .bool(let flag): .bool(flag)
+        case .integer(let number): .number(Double(number))
+        case .double(let number): .number(number)
+        case .string(let text): .string(text)
+        case .null, .time: nil
+        }
+    }
+
     func equals(_ value: JSONValue) -> Bool {
         switch (self, value) {
         case (.null, .null): true

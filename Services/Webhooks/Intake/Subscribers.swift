@@ -19,7 +19,7 @@ final class Subscribers: Sendable {
     }
 
     /// What one subscription asks for.
-    private struct Wish: Sendable {
+    struct Wish: Sendable {
         var types: Set<String>
         var filter: EventFilter?
         var orderingKey: EventPath?
@@ -61,10 +61,11 @@ final class Subscribers: Sendable {
         let wanted = incoming.filter { $0.quarantine == nil }
         guard !wanted.isEmpty else { return [] }
         let wishes = try self.wishes(Set(wanted.map(\.organizationID)), Set(wanted.map(\.type)), transaction)
+        let audiences = wishes.mapValues { Audience($0) }
         return wanted.flatMap { event in
             let view = EventView(event.event)
-            return (wishes[event.organizationID] ?? []).compactMap { (key, wish) -> Match? in
-                guard wish.types.contains(event.type), wish.filter?.matches(view) ?? true else { return nil }
+            return (audiences[event.organizationID]?.candidates(for: view) ?? []).compactMap { (key, wish) -> Match? in
+                guard wish.filter?.matches(view) ?? true else { return nil }
                 return Match(
                     key: key,
                     eventID: event.id,

@@ -18,8 +18,9 @@ package struct WorkLoop<Item: Sendable>: Service {
     /// How long work in hand may go on after a graceful shutdown began.
     package var grace: Duration = .seconds(15)
     package var backoff = Backoff()
-    /// Claims follow one another no faster, so that each takes what has come together meanwhile.
-    package var claimInterval: Duration = .zero
+    /// From one claim to the next, so that each takes what has come together meanwhile: the shortest time at least, and twice as long as the
+    /// claim took, up to the longest, so that under load less is spent on claiming.
+    package var claimInterval: ClosedRange<Duration> = .zero ... .zero
 
     /// - claim: takes at most `limit` items; fewer than that means that nothing more is due.
     /// - work: an error is logged and counted; what becomes of the item is the closure's own matter (its row, its lease).
@@ -95,9 +96,10 @@ package struct WorkLoop<Item: Sendable>: Service {
         do {
             let started = ContinuousClock.now
             let items = try await self.claim(limit)
+            let interval = min(max(self.claimInterval.lowerBound, (ContinuousClock.now - started) * 2), self.claimInterval.upperBound)
             state.update { state in
                 state.claimFailures = 0
-                if self.claimInterval > .zero, !items.isEmpty { state.restUntil = max(state.restUntil, started + self.claimInterval) }
+                if interval > .zero, !items.isEmpty { state.restUntil = max(state.restUntil, started + interval) }
             }
             return items
         } catch {
