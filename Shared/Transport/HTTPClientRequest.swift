@@ -27,6 +27,23 @@ package struct HTTPOrigin: Sendable, Hashable {
     package var isEncrypted: Bool { self.scheme == "https" }
 }
 
+/// A URL that was read once, for many requests to it. Its path may be a credential: it is not part of its description.
+package struct HTTPTarget: Sendable, CustomStringConvertible, CustomReflectable {
+    let origin: HTTPOrigin
+    /// With its query.
+    let path: String
+
+    /// - Throws: ``TransportError`` (`invalidRequest`) as ``HTTPClientRequest`` does.
+    package init(_ url: String) throws {
+        let parts = try URLParts(url)
+        self.origin = HTTPOrigin(parts)
+        self.path = parts.path
+    }
+
+    package var description: String { "\(self.origin.scheme)://\(self.origin.authority)/***" }
+    package var customMirror: Mirror { Mirror(reflecting: self.description) }
+}
+
 package struct HTTPClientRequest: Sendable {
     package enum Body: Sendable {
         case none
@@ -54,11 +71,28 @@ package struct HTTPClientRequest: Sendable {
         timeouts: Timeouts = Timeouts(),
         maximumResponseBytes: Int = 16 << 20
     ) throws {
-        let parts = try URLParts(url)
         self.init(
             method,
-            HTTPOrigin(parts),
-            path: parts.path,
+            try HTTPTarget(url),
+            headers: headers,
+            body: body,
+            timeouts: timeouts,
+            maximumResponseBytes: maximumResponseBytes
+        )
+    }
+
+    package init(
+        _ method: HTTPRequest.Method,
+        _ target: HTTPTarget,
+        headers: HTTPFields = [:],
+        body: Body = .none,
+        timeouts: Timeouts = Timeouts(),
+        maximumResponseBytes: Int = 16 << 20
+    ) {
+        self.init(
+            method,
+            target.origin,
+            path: target.path,
             headers: headers,
             body: body,
             timeouts: timeouts,

@@ -33,16 +33,15 @@ struct WebhookSender: Sendable {
     private func exchange(_ delivery: ClaimedDelivery) async throws -> AttemptResult {
         if let calledOff = delivery.calledOff { return .failed(calledOff) }
         guard let endpoint = delivery.endpoint else { return .failed(.sealed) }
+        guard let target = endpoint.target else { return .failed(DeliveryFailure(.invalidRequest)) }
         let request: HTTPClientRequest
         do {
             guard let body = try WebhookBody.bytes(of: delivery, endpoint.template) else { return .failed(.expired) }
-            request = try await self.request(to: endpoint, body, for: delivery)
+            request = try await self.request(to: target, of: endpoint, body, for: delivery)
         } catch is PayloadTemplateError {
             return .failed(.template)
         } catch is EncryptionError {
             return .failed(.sealed)
-        } catch let error as TransportError {
-            return .failed(DeliveryFailure(error.kind))
         } catch is DatabaseError {
             // The organization's signing key could not be read: the target was not asked.
             return .failed(.busy)
@@ -54,7 +53,12 @@ struct WebhookSender: Sendable {
         }
     }
 
-    private func request(to endpoint: Endpoint, _ body: [UInt8], for delivery: ClaimedDelivery) async throws -> HTTPClientRequest {
+    private func request(
+        to target: HTTPTarget,
+        of endpoint: Endpoint,
+        _ body: [UInt8],
+        for delivery: ClaimedDelivery
+    ) async throws -> HTTPClientRequest {
         let now = Date()
         let timestamp = Int64(now.timeIntervalSince1970)
         var headers = HTTPFields()
@@ -77,7 +81,7 @@ struct WebhookSender: Sendable {
         timeouts.body = Self.readTime
         timeouts.idle = limit
         timeouts.connect = min(timeouts.connect, limit)
-        return try HTTPClientRequest(.post, endpoint.url.reveal(), headers: headers, body: .bytes(body), timeouts: timeouts)
+        return HTTPClientRequest(.post, target, headers: headers, body: .bytes(body), timeouts: timeouts)
     }
 
     /// The status decides. A body that is too long, or breaks off, or never ends changes nothing about an event that was taken.

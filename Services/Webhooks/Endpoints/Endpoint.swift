@@ -1,9 +1,11 @@
 import Foundation
 import Models
+import Transport
 
 /// Where and how a subscription's deliveries are posted, opened: its secrets are in the clear here and stay in memory.
 struct Endpoint: Sendable {
-    var url: Secret
+    /// nil where what was stored is no URL that may be called.
+    var target: HTTPTarget?
     var secret: WebhookSecret
     /// The one before the last rotation, and until when it signs as well.
     var previousSecret: (secret: WebhookSecret, until: Date)?

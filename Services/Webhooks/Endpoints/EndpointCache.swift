@@ -3,6 +3,7 @@ import Encryption
 import Foundation
 import Models
 import Synchronization
+import Transport
 
 /// Opened endpoints of this process, each under the revision of its subscription: a change is seen with the next claim, which tells the
 /// revision, and costs one reading.
@@ -78,7 +79,8 @@ final class EndpointCache: Sendable {
         let subscription = sealed.subscription
         do {
             guard let secret = WebhookSecret(try self.vault.open(sealed.secret, .secret, of: id, in: organization)) else { return nil }
-            var endpoint = Endpoint(url: try self.vault.open(sealed.targetURL, .targetURL, of: id, in: organization), secret: secret)
+            let url = try self.vault.open(sealed.targetURL, .targetURL, of: id, in: organization)
+            var endpoint = Endpoint(target: try? HTTPTarget(url.reveal()), secret: secret)
             if let envelope = sealed.previousSecret, let until = subscription.previousSecretUntil,
                 let previous = WebhookSecret(try self.vault.open(envelope, .previousSecret, of: id, in: organization))
             {
