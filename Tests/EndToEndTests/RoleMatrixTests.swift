@@ -11,6 +11,7 @@ extension EndToEnd {
                 let cast = try await RoleCast.assemble(door)
                 var table = TextTable(["route", "who", "own", "other organization"])
                 for route in RouteCatalogue.all where !route.isInternal {
+                    try await cast.endReplays()
                     let rows = try await inParallel(cast.actors) { actor in
                         let own = try await cast.answer(of: route, by: actor, on: cast.own)
                         #expect(RoleExpectation.own(route, actor.role).contains(own), "\(route.name) by \(actor.name) on its own: \(own)")
@@ -199,6 +200,12 @@ struct RoleCast: Sendable {
             .replacing("{event_id}", with: home.event)
         return try await self.door.signed(actor.token)
             .send(route.method, path, self.body(of: route, in: self.own), headers: Self.elsewhere).status
+    }
+
+    /// Those that a route's callers were given would leave no room for the next route's.
+    func endReplays() async throws {
+        let ending = "UPDATE webhooks.replays SET state = 'cancelled', finished_at = now() WHERE state IN ('running', 'paused')"
+        try await EndToEnd.stack.postgres.psql(nil, ["-c", ending])
     }
 
     /// Of the notice that the matrix reads.

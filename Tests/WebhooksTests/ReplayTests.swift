@@ -211,7 +211,7 @@ import Testing
         }
     }
 
-    @Test func tenReplaysOfAnOrganizationRunAtOnce() async throws {
+    @Test func noMoreReplaysOfAnOrganizationRunAtOnceThanMay() async throws {
         try await Fixture.running { fixture in
             let id = try await fixture.subscribe("http://127.0.0.1:9/").id
             var replays: [Int64] = []

@@ -7,7 +7,7 @@ struct ReplayStore: Sendable {
     /// Events are not counted beyond this: the estimate of a longer replay is of its first million.
     private static let countsTo = 1_000_000
     /// Replays of an organization that run or are paused.
-    static let most: Int64 = 10
+    static let most: Int64 = 20
 
     let database: Postgres
 
