@@ -59,6 +59,18 @@ import Testing
         }
     }
 
+    /// It would be told that nothing is new until its own log came to that place.
+    @Test func aCursorOfAnotherLogIsRefused() async throws {
+        try await Fixture.running { fixture in
+            try await fixture.bring([.make(), .make(), .make(in: OrganizationID(2))])
+            let cursor = try #require(try await fixture.call(.get, "\(Self.path)?after=start").json["next_cursor"]?.stringValue)
+            #expect(try await fixture.call(.get, "\(Self.path)?after=\(cursor)").status == 200)
+            let reply = try await fixture.call(.get, "\(Self.path)?after=\(cursor)", in: OrganizationID(2))
+            #expect(reply.status == 422 && reply.faultPointers == ["?after"])
+            #expect(try await fixture.call(.get, "\(Self.path)?after=\(cursor)", in: OrganizationID(3)).status == 422)
+        }
+    }
+
     @Test func aFeedWithoutAPlaceBeginsNow() async throws {
         try await Fixture.running { fixture in
             try await fixture.bring([.make()])

@@ -117,6 +117,7 @@ import Testing
                 #expect(rotated.status == 200, "\(rotated.json.text)")
                 let new = try #require(rotated.json["secret"]?.stringValue)
                 #expect(new != old && rotated.json["previous_secret_until"] != .null)
+                #expect(try await fixture.call(.post, "\(Self.path)/\(id)/rotate-secret", ["grace_seconds": 60]).status == 409)
                 try await fixture.delivering {
                     try await fixture.bring([.make()])
                     try await eventually("it came") { target.deliveries.count == 1 }

@@ -4,7 +4,7 @@ import Models
 
 /// How a subscription's target did lately: its state, and figures from the log of deliveries.
 struct EndpointHealthStore: Sendable {
-    /// Deliveries that the figures are of, the newest: as many as are read in a moment, however many there are.
+    /// Deliveries that the figures are of, the newest without tests: as many as are read in a moment, however many there are.
     private static let looksAt = 1_000
 
     let database: Postgres
@@ -31,7 +31,7 @@ struct EndpointHealthStore: Sendable {
                 min(settled_at) AS since
             FROM (
                 SELECT state, last_duration_ms, settled_at FROM settled_deliveries
-                WHERE organization_id = \(organization) AND subscription_id = \(id)
+                WHERE organization_id = \(organization) AND subscription_id = \(id) AND cause <> 'test'
                 ORDER BY id DESC LIMIT \(Self.looksAt)
             ) AS recent
             """

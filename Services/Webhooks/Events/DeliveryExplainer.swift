@@ -53,7 +53,7 @@ struct DeliveryExplainer: Sendable {
         guard let known, let event = try await event else { return nil }
         var rules = Self.rules(of: event, known)
         let made = try await deliveries
-        rules.append(contentsOf: Self.rules(of: made.first))
+        rules.append(contentsOf: Self.rules(of: made.first, at: known.now))
         return DeliveryExplanation(
             eventID: id,
             subscriptionID: subscription,
@@ -97,7 +97,7 @@ struct DeliveryExplainer: Sendable {
                 subscription.pausedAt.map { "Paused \(Timestamp.format($0)); what comes waits." }
             )
         )
-        if subscription.updatedAt > event.receivedAt {
+        if subscription.updatedAt > max(event.receivedAt, subscription.createdAt) {
             rules.append(
                 DeliveryExplanation.Rule(
                     "unchanged",
@@ -130,7 +130,7 @@ struct DeliveryExplainer: Sendable {
         return DeliveryExplanation.Rule("target_well", isOpen, detail + ".")
     }
 
-    private static func rules(of delivery: Delivery?) -> [DeliveryExplanation.Rule] {
+    private static func rules(of delivery: Delivery?, at now: Date) -> [DeliveryExplanation.Rule] {
         guard let delivery else { return [] }
         switch delivery.state {
         case .succeeded:
@@ -147,9 +147,15 @@ struct DeliveryExplainer: Sendable {
         case .delivering:
             return [DeliveryExplanation.Rule("delivered", false, "Delivery \(delivery.id) is under way.")]
         case .pending:
-            let wait = delivery.nextAttemptAt.map { "for \(Timestamp.format($0))" } ?? "for an earlier event with the same ordering key"
             let last = delivery.lastError.map { " (last: \($0))" } ?? ""
-            return [DeliveryExplanation.Rule("delivered", false, "Delivery \(delivery.id) waits \(wait)\(last).")]
+            return [DeliveryExplanation.Rule("delivered", false, "Delivery \(delivery.id) waits \(Self.wait(of: delivery, at: now))\(last).")]
         }
+    }
+
+    /// What a pending delivery waits for.
+    private static func wait(of delivery: Delivery, at now: Date) -> String {
+        guard let time = delivery.nextAttemptAt else { return "for an earlier event with the same ordering key" }
+        if time > now { return "for \(Timestamp.format(time))" }
+        return "since \(Timestamp.format(time)) for its turn: others of the subscription go first, at its rate and when its target is well"
     }
 }

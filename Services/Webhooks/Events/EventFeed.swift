@@ -40,6 +40,7 @@ struct EventFeed: Sendable {
         }
     }
 
+    /// - Throws: a validation ``Problem`` for a position that the log has not come to: it is of another log.
     func after(_ position: Int64, _ limit: Int, types: [EventType], in organization: OrganizationID) async throws -> Stretch {
         // The head comes first: what lies up to it has been committed when the events are read.
         let bounds: Bounds? = try await self.database.readFirst(
@@ -50,9 +51,10 @@ struct EventFeed: Sendable {
             FROM event_heads WHERE organization_id = \(organization)
             """
         )
-        guard let bounds, let first = bounds.first else {
-            return Stretch(entries: [], next: max(position, bounds?.head ?? 0), hasMore: false)
+        guard position <= bounds?.head ?? 0 else {
+            throw Problem.validation([Problem.Fault(pointer: "?after", detail: "is beyond the end of this log: it is the cursor of another one")])
         }
+        guard let bounds, let first = bounds.first else { return Stretch(entries: [], next: position, hasMore: false) }
         let last = min(bounds.head, first + Self.longestStretch - 1)
         var query: Query = """
             SELECT position, id, type, occurred_at, data FROM events

@@ -105,7 +105,8 @@ extension NewReplay {
         let id = SubscriptionID(fields.integer("subscription_id", 1...Int64.max))
         self.from = fields.date("from")
         let to = fields.optionalDate("to")
-        self.to = to ?? Date()
+        // What has not happened yet is not replayed, and not claimed to have been.
+        self.to = min(to ?? Date(), Date())
         self.scope = fields.choice("which", default: .undelivered)
         self.filter = fields.optionalValue("filter")
         self.rate = Int(fields.integer("rate", 1...Self.highestRate, default: Self.usualRate))

@@ -35,7 +35,8 @@ struct ReplayStore: Sendable {
                 coalesce((SELECT position FROM event_heads WHERE organization_id = \(organization)), 0),
                 (
                     SELECT count(*) FROM (
-                        SELECT FROM events WHERE organization_id = \(organization) AND id > \(first) AND id < \(end) LIMIT \(Self.countsTo)
+                        SELECT FROM events WHERE organization_id = \(organization) AND id > \(first) AND id < \(end) AND quarantine IS NULL
+                        LIMIT \(Self.countsTo)
                     ) AS counted
                 )
             )

@@ -1,4 +1,5 @@
 import Database
+import Foundation
 import Hummingbird
 import Models
 import ServiceKit
@@ -71,7 +72,11 @@ struct SubscriptionChangeRoutes: Sendable {
         try fields.finish()
         let secret = try WebhookSecret.make()
         return try await self.idempotency.perform(request, context, body: body.bytes) { transaction in
-            _ = try self.locked(id, in: organization, transaction)
+            let subscription = try self.locked(id, in: organization, transaction)
+            // Receivers were promised that it signs until then; who must be rid of it at once says so.
+            if grace > 0, let until = subscription.previousSecretUntil, until > Date() {
+                throw Problem(.conflict, "The secret before still signs until \(Timestamp.format(until)); grace_seconds 0 ends both at once.")
+            }
             let changed = try self.store.rotate(to: secret, grace: Int(grace), id, in: organization, transaction)
             try self.outbox.audit(
                 "subscription.secret_rotated",
