@@ -7,11 +7,11 @@ struct WebhooksConfiguration: ServiceConfiguration {
     /// `WEBHOOK_RETRY_SCHEDULE` (0,5,300,1800,7200,18000,36000,50400,72000,86400): seconds before each attempt, the first included; the number
     /// of entries is the number of attempts. Each wait is spread by ±20 %.
     var schedule: RetrySchedule
-    /// `WEBHOOK_CONCURRENCY` (768): attempts under way at once in this process.
+    /// `WEBHOOK_CONCURRENCY` (1024): attempts under way at once in this process.
     var concurrency: Int
     /// `WEBHOOK_CONCURRENCY_PER_SUBSCRIPTION` (16): attempts under way at once to one subscription, all processes together.
     var concurrencyPerSubscription: Int
-    /// `WEBHOOK_CONCURRENCY_PER_ORGANIZATION` (384): attempts under way at once for one organization, all processes together.
+    /// `WEBHOOK_CONCURRENCY_PER_ORGANIZATION` (512): attempts under way at once for one organization, all processes together.
     var concurrencyPerOrganization: Int
     /// `WEBHOOK_RETENTION_DAYS` (30): days that events and settled deliveries stay, at least 4.
     var retentionDays: Int
@@ -25,18 +25,18 @@ struct WebhooksConfiguration: ServiceConfiguration {
             reader.fault("WEBHOOK_RETRY_SCHEDULE", "must be 1 to 50 waits in seconds (0 to 604800), separated by commas")
             self.schedule = .standard
         }
-        self.concurrency = reader.integer("WEBHOOK_CONCURRENCY", default: 768, in: 1...1024)
+        self.concurrency = reader.integer("WEBHOOK_CONCURRENCY", default: 1024, in: 1...1024)
         self.concurrencyPerSubscription = reader.integer("WEBHOOK_CONCURRENCY_PER_SUBSCRIPTION", default: 16, in: 1...256)
-        self.concurrencyPerOrganization = reader.integer("WEBHOOK_CONCURRENCY_PER_ORGANIZATION", default: 384, in: 1...4096)
+        self.concurrencyPerOrganization = reader.integer("WEBHOOK_CONCURRENCY_PER_ORGANIZATION", default: 512, in: 1...4096)
         self.retentionDays = reader.integer("WEBHOOK_RETENTION_DAYS", default: 30, in: 4...3650)
     }
 
     init(
         timeout: Duration,
         schedule: RetrySchedule,
-        concurrency: Int = 768,
+        concurrency: Int = 1024,
         concurrencyPerSubscription: Int = 16,
-        concurrencyPerOrganization: Int = 384,
+        concurrencyPerOrganization: Int = 512,
         retentionDays: Int = 30
     ) {
         self.timeout = timeout

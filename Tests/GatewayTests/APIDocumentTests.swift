@@ -13,6 +13,21 @@ import Testing
         #expect(faults == [])
     }
 
+    /// A text in YAML's flow style ends at a comma; the rest of it would become keywords with no value.
+    @Test func noTextWasCutAtAComma() throws {
+        func cut(_ value: JSONValue, _ place: String) -> [String] {
+            switch value {
+            case .object(let members):
+                members.flatMap { name, value in
+                    value == .null && name.contains(" ") ? ["\(place)/\(name)"] : cut(value, "\(place)/\(name)")
+                }
+            case .array(let items): items.flatMap { cut($0, place) }
+            default: []
+            }
+        }
+        #expect(try cut(self.document().value, "") == [])
+    }
+
     @Test func everyPublicRouteIsOneOperationAndThereAreNoOthers() throws {
         let paths = try #require(try self.document().value["paths"]?.objectValue)
         let documented = paths.flatMap { path, operations in

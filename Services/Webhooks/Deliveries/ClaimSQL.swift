@@ -3,8 +3,11 @@ import Models
 
 /// The statements by which deliveries are taken in hand and given back.
 enum ClaimSQL {
-    /// Claims come one after the other, over all processes: so what a target may have under way, and a second, is exact.
-    static let begin: Query = "SELECT pg_advisory_xact_lock(hashtext('webhooks_claim')), \(Transaction.keyPlans)"
+    /// Claims come one after the other, over all processes: so what a target may have under way, and a second, is exact. Their commit waits for
+    /// no disk: a claim that a crash of the server undoes was under way then, and is made again, as after a crash of its worker.
+    static let begin: Query = """
+        SELECT pg_advisory_xact_lock(hashtext('webhooks_claim')), set_config('synchronous_commit', 'off', true), \(Transaction.keyPlans)
+        """
 
     /// Organizations for which something waits, in the order of their ids.
     static func organizations(_ limit: Int, after start: Int64) -> Query {

@@ -1,4 +1,6 @@
-"""Dramatiq with Redis beside the service, and wrk as the ceiling: the same bodies and headers to the same sink."""
+"""Dramatiq with Redis beside the service, and wrk as the ceiling: the same bodies and headers to the same sink.
+
+The peer does the same job (who wants the event is looked up, what came of it recorded, both in Postgres), and beside it the bare sending."""
 import base64, importlib, json, os, random, secrets, signal, time
 
 import publisher, stack
@@ -13,54 +15,76 @@ class Peer:
         self.bench = bench
         port, self.redis = bench.start_redis()
         os.environ["REDIS_PORT"], os.environ["WEBHOOK_SECRET"] = str(port), base64.b64encode(secrets.token_bytes(32)).decode()
+        os.environ["PEER_DATABASE"] = f"host=127.0.0.1 port={bench.database_port} user=postgres dbname=switchboard"
+        self.make_tables()
         self.code = importlib.import_module("peer_worker")
         self.client = self.code.broker.client
         process = bench.spawn(
             bench.python, "-m", "dramatiq", "peer_worker", "--processes", PROCESSES, "--threads", THREADS, env=dict(os.environ), cwd=stack.HERE)
         self.workers = stack.Family(process.pid)
-        self.deliver(bench.sink_port, 100)
+        self.drain(self.publish, 100)
+        self.drain(self.post, 100)
         self.workers.signal(signal.SIGSTOP)
+
+    def make_tables(self):
+        self.bench.database.execute("""
+            DROP TABLE IF EXISTS public.peer_subscriptions, public.peer_deliveries;
+            CREATE TABLE public.peer_subscriptions (id bigint PRIMARY KEY, event_type text, campaign_id bigint, url text);
+            CREATE INDEX ON public.peer_subscriptions (event_type, campaign_id);
+            CREATE TABLE public.peer_deliveries (
+                id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event_id text, subscription_id bigint, status integer, duration_ms integer,
+                at timestamptz DEFAULT now());
+            CREATE INDEX ON public.peer_deliveries (event_id)""")
+        for number in range(1, 51):
+            self.bench.database.execute(
+                "INSERT INTO public.peer_subscriptions VALUES (%s, 'campaign_sent', %s, %s)",
+                (number, number, f"http://127.0.0.1:{self.bench.sink_port}/hooks/peer/{number}"))
 
     def waiting(self):
         return self.client.hlen("dramatiq:default.msgs")
 
-    def enqueue(self, port, moment, number=1):
-        event = {
+    def event(self, moment, number):
+        return {
             "id": publisher.event_id(moment), "type": "campaign_sent", "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(moment)),
             "data": json.loads(publisher.data(number))}
-        self.code.deliver.send(f"http://127.0.0.1:{port}/hooks/peer/{number}", event)
+
+    def publish(self, moment, number):
+        self.code.take.send(self.event(moment, number))
+
+    def post(self, moment, number, port=None):
+        event = self.event(moment, number)
+        self.code.post.send(f"http://127.0.0.1:{port or self.bench.sink_port}/hooks/peer/{number}", event)
         return event["id"]
 
-    def deliver(self, port, count):
+    def drain(self, put, count):
         for place in range(count):
-            self.enqueue(port, time.time(), place % 50 + 1)
-        while self.waiting():
-            time.sleep(0.02)
-
-    def at_the_limit(self, seconds):
-        """Works off a queue that was filled beforehand: what it costs to publish is not counted here."""
-        count = int(600 * seconds)
-        for place in range(count):
-            self.enqueue(self.bench.sink_port, time.time(), place % 50 + 1)
-        costs = {"workers": self.workers, "redis": self.redis, "sink": self.bench.sink}
-        before = {name: family.cpu_seconds() for name, family in costs.items()}
+            put(time.time(), place % 50 + 1)
         began = time.time()
         self.workers.signal(signal.SIGCONT)
         while self.waiting():
             time.sleep(0.02)
-        spent = time.time() - began
+        return time.time() - began
+
+    def at_the_limit(self, seconds, bare=False):
+        """Works off a queue that was filled beforehand: what it costs to publish is not counted here."""
+        count = int((600 if bare else 300) * seconds)
+        costs = {"workers": self.workers, "redis": self.redis, "postgres": self.bench.postgres, "sink": self.bench.sink}
+        before = {name: family.cpu_seconds() for name, family in costs.items()}
+        spent = self.drain(self.post if bare else self.publish, count)
         self.workers.signal(signal.SIGSTOP)
         return count / spent, {name: (family.cpu_seconds() - before[name]) / count * 1e6 for name, family in costs.items()}
 
     def at_a_rate(self, rate, seconds):
-        """- Returns: milliseconds from each event's moment to its arrival, sorted."""
+        """The bare sending.
+
+        - Returns: milliseconds from each event's moment to its arrival, sorted."""
         self.workers.signal(signal.SIGCONT)
         time.sleep(1)
         self.bench.arrivals()
         told = []
         for moment in publisher.moments(rate, seconds, time.time()):
             time.sleep(max(0, moment - time.time()))
-            told.append(self.enqueue(self.bench.log_port, moment, random.randrange(50) + 1))
+            told.append(self.post(moment, random.randrange(50) + 1, self.bench.log_port))
         while self.waiting():
             time.sleep(0.02)
         self.workers.signal(signal.SIGSTOP)

@@ -1,7 +1,10 @@
-"""The peer: a Dramatiq worker that signs and posts events as webhooks does. REDIS_PORT and WEBHOOK_SECRET come from the environment."""
+"""The peer: Dramatiq actors that do what webhooks does with an event. REDIS_PORT, WEBHOOK_SECRET and PEER_DATABASE come from the environment.
+
+`take` looks up who wants an event, in Postgres, and makes a message for each; `deliver` signs, posts, and records what came of it, in Postgres.
+`post` is the bare sending, without either."""
 import base64, hmac, json, os, secrets, threading, time
 
-import dramatiq, requests
+import dramatiq, psycopg, requests
 from dramatiq.brokers.redis import RedisBroker
 from requests.adapters import HTTPAdapter
 
@@ -25,11 +28,45 @@ def headers_of(event_id, body):
     }
 
 
-@dramatiq.actor
-def deliver(url, event):
+def session():
     if not hasattr(local, "session"):
         local.session = requests.Session()
         local.session.trust_env = False
         local.session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=1))
+    return local.session
+
+
+def database():
+    """A connection for each thread, whose statements are prepared and committed one by one."""
+    if not hasattr(local, "database"):
+        local.database = psycopg.connect(os.environ["PEER_DATABASE"], autocommit=True, prepare_threshold=1)
+    return local.database
+
+
+def send(url, event):
     body = body_of(event)
-    local.session.post(url, data=body, headers=headers_of(event["id"], body), timeout=30).raise_for_status()
+    answer = session().post(url, data=body, headers=headers_of(event["id"], body), timeout=30)
+    answer.raise_for_status()
+    return answer.status_code
+
+
+@dramatiq.actor
+def post(url, event):
+    send(url, event)
+
+
+@dramatiq.actor
+def take(event):
+    wanted = database().execute(
+        "SELECT id, url FROM peer_subscriptions WHERE event_type = %s AND campaign_id = %s", (event["type"], event["data"]["campaign_id"]))
+    for subscription, url in wanted.fetchall():
+        deliver.send(subscription, url, event)
+
+
+@dramatiq.actor
+def deliver(subscription, url, event):
+    began = time.time()
+    status = send(url, event)
+    database().execute(
+        "INSERT INTO peer_deliveries (event_id, subscription_id, status, duration_ms) VALUES (%s, %s, %s, %s)",
+        (event["id"], subscription, status, int((time.time() - began) * 1000)))

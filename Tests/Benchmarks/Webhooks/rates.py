@@ -49,17 +49,18 @@ def measure(bench, signer, options):
     bench.subscribe(AT_A_RATE, ENDPOINTS, bench.log_port)
     wants = {"limit": not options.only or "limit" in options.only, "latency": not options.only or "latency" in options.only}
     peer = None if "nopeer" in options.only else Peer(bench)
-    limits, times = {"Switchboard": [], "Dramatiq": [], "wrk": []}, {}
+    limits, times = {"Switchboard": [], "Dramatiq": [], "only posting": [], "wrk": []}, {}
     limit(bench, signer, 2)
     for _ in range(options.rounds):
         if wants["limit"]:
             limits["Switchboard"].append(limit(bench, signer, options.seconds))
             if peer:
                 limits["Dramatiq"].append(peer.at_the_limit(options.seconds))
+                limits["only posting"].append(peer.at_the_limit(options.seconds, bare=True))
                 limits["wrk"].append((peer.wrk(options.seconds / 2), {}))
         for rate in RATES if wants["latency"] else ():
             times.setdefault(("Switchboard", rate), []).append(latency(bench, signer, rate, options.seconds))
-            if peer and (rate < 1000 or not limits["Dramatiq"] or limits["Dramatiq"][-1][0] > rate):
+            if peer and (rate < 1000 or not limits["only posting"] or limits["only posting"][-1][0] > rate):
                 times.setdefault(("Dramatiq", rate), []).append((peer.at_a_rate(rate, options.seconds), None))
     if wants["limit"]:
         show_limits(limits)
@@ -82,6 +83,8 @@ def show_limits(limits):
     if limits["Dramatiq"]:
         ratios = [ours / theirs[0] for ours, theirs in zip(own, limits["Dramatiq"])]
         report.aim("times the Python worker", statistics.median(ratios), 15, at_least=True)
+        bare = [ours / theirs[0] for ours, theirs in zip(own, limits["only posting"])]
+        print(f"times a Python worker that only posts: {statistics.median(bare):.1f}")
         print(f"of wrk: {statistics.median(ours / ceiling[0] for ours, ceiling in zip(own, limits['wrk'])):.2f}")
 
 
