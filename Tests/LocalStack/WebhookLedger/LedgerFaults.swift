@@ -8,6 +8,9 @@ import Glibc
 
 /// Kills and restarts at the parts of the run that the plan names, and notes what was in flight at each.
 final class LedgerFaults: Sendable {
+    /// Many times as long as the receiver takes for an answer.
+    private static let arrival = Duration.milliseconds(250)
+
     private let stack: Stack
     private let book: LedgerBook
     private let database: LedgerDatabase
@@ -43,6 +46,8 @@ final class LedgerFaults: Sendable {
         try await self.strike(.kill) { strike in
             await self.stack.kill(.webhooks)
             try await self.database.waitUntilAlone()
+            // What it had sent lies at the receiver, unread or not answered yet: in flight, too.
+            try await Task.sleep(for: Self.arrival)
             try await self.note(&strike, until: nil)
             try await look()
             try await self.stack.launch(.webhooks)
