@@ -156,6 +156,6 @@ struct DeliveryExplainer: Sendable {
     private static func wait(of delivery: Delivery, at now: Date) -> String {
         guard let time = delivery.nextAttemptAt else { return "for an earlier event with the same ordering key" }
         if time > now { return "for \(Timestamp.format(time))" }
-        return "since \(Timestamp.format(time)) for its turn: others of the subscription go first, at its rate and when its target is well"
+        return "since \(Timestamp.format(time)) for its turn: others go first, at its rate, when its target is well"
     }
 }

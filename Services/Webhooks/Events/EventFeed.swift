@@ -52,7 +52,7 @@ struct EventFeed: Sendable {
             """
         )
         guard position <= bounds?.head ?? 0 else {
-            throw Problem.validation([Problem.Fault(pointer: "?after", detail: "is beyond the end of this log: it is the cursor of another one")])
+            throw Problem.validation([Problem.Fault(pointer: "?after", detail: "is beyond the end of this log: a cursor of another")])
         }
         guard let bounds, let first = bounds.first else { return Stretch(entries: [], next: position, hasMore: false) }
         let last = min(bounds.head, first + Self.longestStretch - 1)

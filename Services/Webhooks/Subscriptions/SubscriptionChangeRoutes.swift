@@ -75,7 +75,7 @@ struct SubscriptionChangeRoutes: Sendable {
             let subscription = try self.locked(id, in: organization, transaction)
             // Receivers were promised that it signs until then; who must be rid of it at once says so.
             if grace > 0, let until = subscription.previousSecretUntil, until > Date() {
-                throw Problem(.conflict, "The secret before still signs until \(Timestamp.format(until)); grace_seconds 0 ends both at once.")
+                throw Problem(.conflict, "The secret before signs until \(Timestamp.format(until)); grace_seconds 0 ends both now.")
             }
             let changed = try self.store.rotate(to: secret, grace: Int(grace), id, in: organization, transaction)
             try self.outbox.audit(
