@@ -40,6 +40,12 @@ package struct HTTPTarget: Sendable, CustomStringConvertible, CustomReflectable 
         self.path = parts.path
     }
 
+    /// - path: with its query, beginning with a slash.
+    package init(_ origin: HTTPOrigin, path: String) {
+        self.origin = origin
+        self.path = path
+    }
+
     package var description: String { "\(self.origin.scheme)://\(self.origin.authority)/***" }
     package var customMirror: Mirror { Mirror(reflecting: self.description) }
 }
@@ -89,28 +95,14 @@ package struct HTTPClientRequest: Sendable {
         timeouts: Timeouts = Timeouts(),
         maximumResponseBytes: Int = 16 << 20
     ) {
-        self.init(
-            method,
-            target.origin,
+        let origin = target.origin
+        self.head = HTTPRequest(
+            method: method,
+            scheme: origin.scheme,
+            authority: origin.authority,
             path: target.path,
-            headers: headers,
-            body: body,
-            timeouts: timeouts,
-            maximumResponseBytes: maximumResponseBytes
+            headerFields: headers
         )
-    }
-
-    /// - path: with its query, beginning with a slash.
-    package init(
-        _ method: HTTPRequest.Method,
-        _ origin: HTTPOrigin,
-        path: String,
-        headers: HTTPFields = [:],
-        body: Body = .none,
-        timeouts: Timeouts = Timeouts(),
-        maximumResponseBytes: Int = 16 << 20
-    ) {
-        self.head = HTTPRequest(method: method, scheme: origin.scheme, authority: origin.authority, path: path, headerFields: headers)
         self.body = body
         self.timeouts = timeouts
         self.maximumResponseBytes = maximumResponseBytes

@@ -15,6 +15,14 @@ import Testing
         }
     }
 
+    @Test func aTargetDoesNotShowItsPath() throws {
+        let target = try HTTPTarget("https://hooks.example.com:444/a1b2?key=c3")
+        var dumped = ""
+        dump(target, to: &dumped)
+        #expect("\(target)" == "https://hooks.example.com:444/***")
+        #expect(!dumped.contains("a1b2") && !"\(String(reflecting: target))".contains("c3"))
+    }
+
     @Test func connectionsAreUsedAgain() async throws {
         let server = try Self.echo()
         defer { server.stop() }

@@ -50,8 +50,7 @@ struct HealthGatherer: Sendable {
         do {
             let request = HTTPClientRequest(
                 .get,
-                try HTTPOrigin(url),
-                path: "/readyz",
+                HTTPTarget(try HTTPOrigin(url), path: "/readyz"),
                 timeouts: timeouts,
                 maximumResponseBytes: 1 << 16
             )

@@ -148,7 +148,8 @@ struct DeliveryExplainer: Sendable {
             return [DeliveryExplanation.Rule("delivered", false, "Delivery \(delivery.id) is under way.")]
         case .pending:
             let last = delivery.lastError.map { " (last: \($0))" } ?? ""
-            return [DeliveryExplanation.Rule("delivered", false, "Delivery \(delivery.id) waits \(Self.wait(of: delivery, at: now))\(last).")]
+            let wait = Self.wait(of: delivery, at: now)
+            return [DeliveryExplanation.Rule("delivered", false, "Delivery \(delivery.id) waits \(wait)\(last).")]
         }
     }
 

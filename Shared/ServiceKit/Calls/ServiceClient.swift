@@ -185,8 +185,7 @@ package struct ServiceClient: Sendable {
         headers[.traceParent] = request.traceParent.description
         return HTTPClientRequest(
             request.method,
-            origin,
-            path: request.path,
+            HTTPTarget(origin, path: request.path),
             headers: headers,
             body: request.body,
             timeouts: request.timeouts,
