@@ -10,7 +10,7 @@ struct ConnectionHealth: Sendable {
     /// Only an enabled integration changes: whoever comes second changes nothing and no second event is written.
     func needsAttention(_ id: IntegrationID, in organization: OrganizationID, because reason: String) async throws {
         let outbox = self.outbox
-        try await self.database.transaction { transaction in
+        try await self.database.transaction(retry: .onConflict(attempts: 3)) { transaction in
             try Self.mark(id, in: organization, because: reason, outbox, transaction)
         }
     }
@@ -74,7 +74,7 @@ struct ConnectionHealth: Sendable {
     /// A passed test clears what a refusal had set.
     func recovered(_ id: IntegrationID, in organization: OrganizationID) async throws {
         let outbox = self.outbox
-        try await self.database.transaction { transaction in
+        try await self.database.transaction(retry: .onConflict(attempts: 3)) { transaction in
             let recovered = try transaction.first(
                 """
                 UPDATE integrations AS integration SET status = 'enabled', status_reason = NULL, updated_at = now()

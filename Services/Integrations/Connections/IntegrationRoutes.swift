@@ -64,7 +64,7 @@ struct IntegrationRoutes: Sendable {
     @Sendable private func update(_ request: Request, _ context: CallerContext) async throws -> Response {
         let id: IntegrationID = try context.id()
         let body = try await request.jsonBody()
-        let view = try await self.integrations.database.transaction { transaction in
+        let view = try await self.integrations.database.transaction(retry: .onConflict(attempts: 3)) { transaction in
             guard let stored = try self.integrations.locked(id, in: context.organizationID, transaction),
                 let definition = self.providers[stored.provider]?.definition
             else { throw Problem.notFound }
@@ -99,7 +99,7 @@ struct IntegrationRoutes: Sendable {
 
     @Sendable private func delete(_ request: Request, _ context: CallerContext) async throws -> Response {
         let id: IntegrationID = try context.id()
-        try await self.integrations.database.transaction { transaction in
+        try await self.integrations.database.transaction(retry: .onConflict(attempts: 3)) { transaction in
             guard let stored = try self.integrations.locked(id, in: context.organizationID, transaction),
                 try self.integrations.delete(id, in: context.organizationID, transaction)
             else { throw Problem.notFound }

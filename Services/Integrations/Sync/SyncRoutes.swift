@@ -16,7 +16,7 @@ struct SyncRoutes: Sendable {
 
     @Sendable private func start(_ request: Request, _ context: CallerContext) async throws -> Response {
         let id: IntegrationID = try context.id()
-        let run = try await self.syncs.database.transaction { transaction in
+        let run = try await self.syncs.database.transaction(retry: .onConflict(attempts: 3)) { transaction in
             guard let integration = try self.integrations.locked(id, in: context.organizationID, transaction) else {
                 throw Problem.notFound
             }

@@ -10,6 +10,32 @@ import Testing
 @Suite(.serialized) struct IntegrationRouteTests {
     private static let hubSpot: JSONValue = ["provider": "hubspot", "name": "CRM", "config": ["access_token": "pat-very-secret-1"]]
 
+    /// A change takes the integration and then its open run; who ends a run takes them the other way round.
+    @Test func aChangeThatStandsInTheWayOfARunsEndIsMadeAllTheSame() async throws {
+        try await withIntegrations { stack in
+            let id = try await stack.connect(Self.hubSpot)
+            let runs = try await stack.database.runtime.readFirst("SELECT count(*) FROM sync_runs", as: Int.self)
+            #expect(runs == 1)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await stack.database.runtime.transaction { transaction in
+                        try transaction.write("SELECT FROM sync_runs FOR UPDATE")
+                        // By then the change has the integration and waits for the run.
+                        try transaction.write("SELECT pg_sleep(0.7)")
+                        try transaction.write("SELECT FROM integrations WHERE id = \(id) FOR UPDATE")
+                    }
+                }
+                try await eventually("the run is held") {
+                    let sleeping: Query = "SELECT count(*) FROM pg_stat_activity WHERE query = \("SELECT pg_sleep(0.7)")"
+                    return try await stack.database.runtime.readFirst(sleeping, as: Int.self) == 1
+                }
+                let answer = try await stack.call(.patch, "/api/v1/integrations/\(id)", ["status": "paused"])
+                #expect(answer.status == 200, "\(answer.text)")
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test func theCatalogueNamesEveryProviderAndField() async throws {
         try await withIntegrations { stack in
             let answer = try await stack.call(.get, "/api/v1/integrations/providers", as: .viewer)
