@@ -89,12 +89,15 @@ import Testing
         #expect(endless.notBefore == Self.start + 86_400)
     }
 
+    private static let day = 86_400.0
+
+    private static func fail(_ health: inout EndpointHealth, after days: Double) -> EndpointHealth.Warning? {
+        health.note(.failure("timeout"), at: self.start + days * self.day, full: 8, chance: 0)
+    }
+
     @Test func membersAreToldOnTheWayAndFiveDaysWithoutASuccessDisable() {
         var state = EndpointHealth.sound
-        let day = 86_400.0
-        func note(after days: Double) -> EndpointHealth.Warning? {
-            state.note(.failure("timeout"), at: Self.start + days * day, full: 8, chance: 0)
-        }
+        func note(after days: Double) -> EndpointHealth.Warning? { Self.fail(&state, after: days) }
         #expect(note(after: 0) == nil)
         #expect(note(after: 2.4) == nil)
         #expect(note(after: 2.5) == .failing(percent: 50))
@@ -106,14 +109,11 @@ import Testing
 
     @Test func aFailureThatNothingFollowedIsForgotten() {
         var state = EndpointHealth.sound
-        let day = 86_400.0
-        func note(after days: Double) -> EndpointHealth.Warning? {
-            state.note(.failure("timeout"), at: Self.start + days * day, full: 8, chance: 0)
-        }
+        func note(after days: Double) -> EndpointHealth.Warning? { Self.fail(&state, after: days) }
         #expect(note(after: 0) == nil)
         // Nothing was delivered for a month: that it fails again today is news of today.
         #expect(note(after: 30) == nil)
-        #expect(state.failingSince == Self.start + 30 * day)
+        #expect(state.failingSince == Self.start + 30 * Self.day)
         #expect(note(after: 32.5) == .failing(percent: 50))
         // Nobody is cut off who was not told before.
         #expect(note(after: 36) == .failing(percent: 90))
