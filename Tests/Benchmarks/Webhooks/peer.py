@@ -1,15 +1,18 @@
 """Dramatiq with Redis beside the service, and wrk as the ceiling: the same bodies and headers to the same sink.
 
-The peer does the same job (who wants the event is looked up, what came of it recorded, both in Postgres), and beside it the bare sending."""
-import base64, importlib, json, os, random, secrets, signal, time
+The peer does the same job: it accepts an event into Redis, looks up in Postgres who wants it, delivers it, and records in Postgres what came of
+it. Beside it the bare sending."""
+import base64, concurrent.futures, contextlib, importlib, json, os, random, secrets, signal, time
 
 import publisher, stack
 
 PROCESSES, THREADS = 2, 8
+PUBLISHING_THREADS = 8
 
 
 class Peer:
-    """Redis keeps what is queued (appendonly, fsync each second, as is usual: a crash loses up to a second of it)."""
+    """Redis keeps what is queued, in an append-only file. As is usual it syncs that each second, and a crash loses what was accepted in it;
+    `durable`, it syncs before it answers, as Postgres does."""
 
     def __init__(self, bench):
         self.bench = bench
@@ -61,18 +64,47 @@ class Peer:
             put(time.time(), place % 50 + 1)
         began = time.time()
         self.workers.signal(signal.SIGCONT)
-        while self.waiting():
-            time.sleep(0.02)
+        self.wait_until_empty()
         return time.time() - began
 
-    def at_the_limit(self, seconds, bare=False):
-        """Works off a queue that was filled beforehand: what it costs to publish is not counted here."""
-        count = int((600 if bare else 300) * seconds)
-        costs = {"workers": self.workers, "redis": self.redis, "postgres": self.bench.postgres, "sink": self.bench.sink}
-        before = {name: family.cpu_seconds() for name, family in costs.items()}
-        spent = self.drain(self.post if bare else self.publish, count)
+    def wait_until_empty(self):
+        while self.waiting():
+            time.sleep(0.02)
+
+    def at_the_limit(self, seconds, durable):
+        """Publishes as fast as Redis takes events, while the workers deliver.
+
+        - Returns: deliveries a second from the first event published to the last recorded, and the CPU microseconds of a delivery by part."""
+        self.client.config_set("appendfsync", "always" if durable else "everysec")
+        count = int(300 * seconds)
+        own = time.process_time()
+        with self.counted(count) as costs, concurrent.futures.ThreadPoolExecutor(PUBLISHING_THREADS) as pool:
+            self.workers.signal(signal.SIGCONT)
+            began = time.time()
+            list(pool.map(lambda place: self.publish(time.time(), place % 50 + 1), range(count)))
+            published = time.process_time() - own
+            self.wait_until_empty()
+            spent = time.time() - began
+        costs["publisher"] = published / count * 1e6
+        self.client.config_set("appendfsync", "everysec")
+        return count / spent, costs
+
+    def bare_at_the_limit(self, seconds):
+        """Works off a queue that was filled beforehand, and only posts: neither what it costs to accept an event nor to record a delivery counts."""
+        count = int(600 * seconds)
+        with self.counted(count) as costs:
+            spent = self.drain(self.post, count)
+        return count / spent, costs
+
+    @contextlib.contextmanager
+    def counted(self, count):
+        """Gives a dictionary that holds, at the end, the CPU microseconds of each of `count` deliveries by part. The workers pause then."""
+        parts = {"workers": self.workers, "redis": self.redis, "postgres": self.bench.postgres, "sink": self.bench.sink}
+        before = {name: family.cpu_seconds() for name, family in parts.items()}
+        costs = {}
+        yield costs
         self.workers.signal(signal.SIGSTOP)
-        return count / spent, {name: (family.cpu_seconds() - before[name]) / count * 1e6 for name, family in costs.items()}
+        costs.update({name: (family.cpu_seconds() - before[name]) / count * 1e6 for name, family in parts.items()})
 
     def at_a_rate(self, rate, seconds):
         """The bare sending.
@@ -85,8 +117,7 @@ class Peer:
         for moment in publisher.moments(rate, seconds, time.time()):
             time.sleep(max(0, moment - time.time()))
             told.append(self.post(moment, random.randrange(50) + 1, self.bench.log_port))
-        while self.waiting():
-            time.sleep(0.02)
+        self.wait_until_empty()
         self.workers.signal(signal.SIGSTOP)
         found = self.bench.arrivals()
         return sorted((found[event] - publisher.published_at(event)) * 1000 for event in told)
