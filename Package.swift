@@ -101,6 +101,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", path: "Shared/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CMalloc", path: "Shared/CMalloc"),
         .target(name: "CCurl", path: "Shared/CCurl", linkerSettings: [.linkedLibrary("curl")]),
+        .target(name: "CJemalloc", path: "Shared/CJemalloc", linkerSettings: [.linkedLibrary("jemalloc")]),
 
         shared("Models", []),
         shared("Encryption", ["Models", "COpenSSL"]),
@@ -123,7 +124,8 @@ let package = Package(
         ),
         service("Integrations"),
         service("Campaigns"),
-        service("Webhooks"),
+        // Blocks pass between its threads all the time, and glibc's heaps make them wait for each other.
+        service("Webhooks", ["CJemalloc"]),
 
         .executableTarget(
             name: "Sandbox",

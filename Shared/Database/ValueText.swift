@@ -1,27 +1,52 @@
 import Foundation
 
 /// Postgres array literals: `{1,NULL,"a \"quoted\" one"}` (manual, 8.15.2 and 8.15.6).
-enum ArrayText {
-    /// Every element is quoted, so that none can be mistaken for NULL, a brace or a delimiter.
-    static func encode(_ elements: some Sequence<String?>) -> String {
-        var text: [UInt8] = [UInt8(ascii: "{")]
-        for element in elements {
-            if text.count > 1 { text.append(UInt8(ascii: ",")) }
-            guard let element else {
-                text.append(contentsOf: "NULL".utf8)
-                continue
-            }
-            text.append(UInt8(ascii: "\""))
-            for byte in element.utf8 {
-                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { text.append(UInt8(ascii: "\\")) }
-                text.append(byte)
-            }
-            text.append(UInt8(ascii: "\""))
-        }
-        text.append(UInt8(ascii: "}"))
-        return String(decoding: text, as: UTF8.self)
+package struct ArrayText {
+    private var bytes: [UInt8] = []
+
+    /// - count: elements to come.
+    init(count: Int) {
+        self.bytes.reserveCapacity(2 + count * 12)
+        self.bytes.append(UInt8(ascii: "{"))
     }
 
+    /// Quoted, so that it cannot be mistaken for NULL, a brace or a delimiter.
+    mutating func append(_ element: String) {
+        self.separate()
+        self.bytes.append(UInt8(ascii: "\""))
+        // Most text has nothing to escape, and goes over in one piece.
+        if element.utf8.contains(where: Self.mustEscape) {
+            for byte in element.utf8 {
+                if Self.mustEscape(byte) { self.bytes.append(UInt8(ascii: "\\")) }
+                self.bytes.append(byte)
+            }
+        } else {
+            self.bytes.append(contentsOf: element.utf8)
+        }
+        self.bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// A number or a truth value: text that nothing in an array is mistaken for.
+    mutating func append(bare element: String) {
+        self.separate()
+        self.bytes.append(contentsOf: element.utf8)
+    }
+
+    mutating func appendNull() { self.append(bare: "NULL") }
+
+    consuming func finished() -> String {
+        self.bytes.append(UInt8(ascii: "}"))
+        return String(decoding: self.bytes, as: UTF8.self)
+    }
+
+    private mutating func separate() {
+        if self.bytes.count > 1 { self.bytes.append(UInt8(ascii: ",")) }
+    }
+
+    private static func mustEscape(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") }
+}
+
+extension ArrayText {
     /// One dimension; nil when the text is something else.
     static func decode(_ text: String) -> [String?]? {
         var bytes = Array(text.utf8)[...]

@@ -135,9 +135,10 @@ package enum JSONText {
         mutating func object(depth: Int) throws(Failure) -> JSONValue {
             guard depth < maximumDepth else { throw self.failure("nested too deeply") }
             self.position += 1
-            var members: [String: JSONValue] = [:]
             self.skipSpace()
-            if self.take("}") { return .object(members) }
+            if self.take("}") { return .object([:]) }
+            // Room for what most objects have, without growing several times on the way.
+            var members = [String: JSONValue](minimumCapacity: 6)
             while true {
                 self.skipSpace()
                 guard self.peek == UInt8(ascii: "\"") else { throw self.failure("a member name is missing") }
@@ -203,6 +204,12 @@ package enum JSONText {
             self.position += 1
             let start = self.position
             while let byte = self.peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { self.position += 1 }
+            if self.peek == UInt8(ascii: "\"") {
+                let plain = self.bytes.withUnsafeBufferPointer { String(validating: $0[start..<self.position], as: UTF8.self) }
+                guard let plain else { throw self.failure("invalid UTF-8") }
+                self.position += 1
+                return plain
+            }
             var text = Array(self.bytes[start..<self.position])
             while let byte = self.peek {
                 self.position += 1

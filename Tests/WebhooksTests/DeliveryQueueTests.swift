@@ -52,6 +52,29 @@ import Testing
         }
     }
 
+    /// Between being found and being taken a row may be written anew elsewhere, and its place be another's.
+    @Test func aPlaceThatIsAnotherDeliverysByNowIsNotTaken() async throws {
+        try await Fixture.running { fixture in
+            try await fixture.subscribe("http://127.0.0.1:9/hook")
+            try await fixture.bring([.make(), .make()])
+            let picks = try await fixture.database.runtime.read(
+                """
+                SELECT organization_id, subscription_id, id, ctid AS place, 4 AS room, NULL::double precision AS interval, 1 AS revision,
+                    NULL AS called_off, true AS is_sound
+                FROM deliveries ORDER BY id
+                """,
+                as: DeliveryQueue.Pick.self
+            )
+            var moved = picks
+            moved[0].place = picks[1].place
+            let taken = try await fixture.database.runtime.transaction { [moved] transaction in
+                try transaction.write(ClaimSQL.begin)
+                return try transaction.rows(ClaimSQL.take(moved, lease: 30), as: ClaimedDelivery.self)
+            }
+            #expect(taken.map(\.id.rawValue) == [picks[1].id])
+        }
+    }
+
     /// A worker posted and was killed before it could write: the next one delivers again, under the same id.
     @Test func whatAKilledWorkerHeldIsDeliveredAgain() async throws {
         try await Target.running { target in

@@ -7,7 +7,7 @@ set -euo pipefail
 packages=(
     binutils ca-certificates git libc6-dev libedit2 libgcc-12-dev libncurses6 libsqlite3-0 libstdc++-12-dev libxml2-dev libz3-dev
     pkg-config tzdata zlib1g-dev
-    libpq-dev libssl-dev libcurl4-openssl-dev openssl postgresql postgresql-client util-linux procps
+    libpq-dev libssl-dev libcurl4-openssl-dev libjemalloc-dev openssl postgresql postgresql-client util-linux procps
     libdb5.3 libnsl2 libicu72 python3 python3-venv
 )
 case "${1:-run}" in

@@ -7,13 +7,24 @@ enum AttemptHistory {
     /// As many as the longest retry schedule and a dozen restarts make.
     static let kept = 100
 
-    /// One attempt that is over.
-    static func entry(_ result: AttemptResult, number: Int) -> JSONValue {
-        [
-            "number": .integer(Int64(number)), "started_at": .string(Timestamp.format(result.startedAt)),
-            "duration_ms": .integer(result.milliseconds), "status": result.status.map { .integer(Int64($0)) } ?? .null,
-            "error": result.failure.map { .string($0.rawValue) } ?? .null, "excerpt": result.excerpt.map(JSONValue.string) ?? .null,
-        ]
+    /// A history of one attempt that is over, as JSON text: written for every delivery, so without a tree in between.
+    static func entry(_ result: AttemptResult, number: Int) -> String {
+        var text: [UInt8] = []
+        text.reserveCapacity(128 + (result.excerpt?.utf8.count ?? 0))
+        text.append(contentsOf: "[{\"number\":\(number),\"started_at\":".utf8)
+        JSONText.writeString(Timestamp.format(result.startedAt), into: &text)
+        text.append(
+            contentsOf: ",\"duration_ms\":\(result.milliseconds),\"status\":\(result.status.map(String.init) ?? "null"),\"error\":".utf8
+        )
+        self.write(result.failure?.rawValue, into: &text)
+        text.append(contentsOf: ",\"excerpt\":".utf8)
+        self.write(result.excerpt, into: &text)
+        text.append(contentsOf: "}]".utf8)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    private static func write(_ value: String?, into text: inout [UInt8]) {
+        if let value { JSONText.writeString(value, into: &text) } else { text.append(contentsOf: "null".utf8) }
     }
 
     /// SQL: the history of `delivery` with an attempt of which nobody saw the end.
@@ -31,11 +42,11 @@ enum AttemptHistory {
     /// SQL: the history of `delivery` with `given.entry`, which takes the place of a record that it was cut off.
     static let appending: Query = """
         CASE
-            WHEN delivery.history IS NULL THEN '[]'::jsonb
-            WHEN (delivery.history -> -1 ->> 'number')::integer = delivery.attempts THEN delivery.history - -1
-            WHEN jsonb_array_length(delivery.history) >= \(Self.kept) THEN delivery.history - 0
-            ELSE delivery.history
-        END || given.entry
+            WHEN delivery.history IS NULL THEN given.entry
+            WHEN (delivery.history -> -1 ->> 'number')::integer = delivery.attempts THEN delivery.history - -1 || given.entry
+            WHEN jsonb_array_length(delivery.history) >= \(Self.kept) THEN delivery.history - 0 || given.entry
+            ELSE delivery.history || given.entry
+        END
         """
 
     /// - Throws: where the column holds something else.

@@ -34,7 +34,7 @@ enum ClaimSQL {
     /// What is due, at most a share for each organization, and no more than it may have under way. Rows are not locked: no other claim runs.
     static func pick(_ limit: Int, _ shares: DeliveryQueue.Shares, _ caps: DeliveryQueue.Caps) -> Query {
         """
-        SELECT turns.organization_id, picked.subscription_id, picked.id, picked.room, picked.interval
+        SELECT turns.organization_id, picked.*
         FROM unnest(\(shares.organizations)::bigint[], \(shares.served)::bigint[]) AS turns (organization_id, served)
         CROSS JOIN LATERAL (
             SELECT least(\(shares.share), \(caps.perOrganization) - count(*)) AS share
@@ -72,11 +72,11 @@ enum ClaimSQL {
                 ORDER BY subscription_id LIMIT 1
             ) AS following
         )
-        SELECT lanes.subscription_id, due.id, endpoint.room, endpoint.interval
+        SELECT lanes.subscription_id, due.id, due.place, endpoint.*
         FROM lanes
-        CROSS JOIN LATERAL (\(self.room(perSubscription))) AS endpoint
+        CROSS JOIN LATERAL (\(self.endpoint(perSubscription))) AS endpoint
         CROSS JOIN LATERAL (
-            SELECT id FROM deliveries
+            SELECT id, ctid AS place FROM deliveries
             WHERE organization_id = turns.organization_id AND subscription_id = lanes.subscription_id AND state = 'pending'
                 AND next_attempt_at <= now()
             ORDER BY next_attempt_at, id
@@ -85,8 +85,8 @@ enum ClaimSQL {
         """
     }
 
-    /// How many more the lane may take; no row while it may take nothing. What is called off goes at full speed.
-    private static func room(_ perSubscription: Int) -> Query {
+    /// How many more the lane may take, and what is known of its target; no row while it may take nothing. What is called off goes at full speed.
+    private static func endpoint(_ perSubscription: Int) -> Query {
         """
         SELECT
             greatest(0, least(
@@ -100,7 +100,15 @@ enum ClaimSQL {
                     ),
                 floor(extract(epoch FROM now() + interval '1 second' - greatest(state.rate_until, now())) * subscription.rate_limit)
             ))::integer AS room,
-            1.0 / subscription.rate_limit AS interval
+            1.0 / subscription.rate_limit AS interval,
+            CASE WHEN subscription.ended_at IS NULL AND subscription.disabled_at IS NULL THEN subscription.revision END AS revision,
+            CASE
+                WHEN subscription.id IS NULL OR subscription.ended_at IS NOT NULL THEN \(DeliveryFailure.unsubscribed.rawValue)::text
+                WHEN subscription.disabled_at IS NOT NULL THEN \(DeliveryFailure.disabled.rawValue)::text
+            END AS called_off,
+            coalesce(
+                NOT state.breaker_is_open AND state.recent_failures = 0 AND state.failing_since IS NULL AND state.in_flight_limit IS NULL, true
+            ) AS is_sound
         FROM (SELECT) AS one
         LEFT JOIN zapier_webhooks AS subscription
             ON subscription.organization_id = turns.organization_id AND subscription.id = lanes.subscription_id
@@ -127,10 +135,9 @@ enum ClaimSQL {
             """
     }
 
-    /// Rows are found one by one through the primary key and then taken by their place, events likewise: a way that leaves the planner no
-    /// other. Joined by their keys, it walks through all that wait, and the day's events, for each claim where it believes the tables to be
-    /// empty. What waits has no lease; said as `state = 'pending'`, it would offer the lanes' index for that walk. The range of one id is in
-    /// the order of the primary key, so that no other index will do.
+    /// Rows are taken at the places where they were found, unless they are others by now, and events found one by one through their key: a way
+    /// that leaves the planner no other. Joined by their keys, it walks through all that wait, and the day's events, for each claim where it
+    /// believes the tables to be empty. What is compared here (`IS NOT DISTINCT FROM`; what waits has no lease) no index serves for that walk.
     static func take(_ picks: [DeliveryQueue.Pick], lease: Double) -> Query {
         """
         WITH taken AS (
@@ -139,30 +146,16 @@ enum ClaimSQL {
                 fence = delivery.fence + 1,
                 attempts = delivery.attempts + 1,
                 lease_until = now() + make_interval(secs => \(lease))
-            FROM unnest(\(picks.map(\.key.organizationID))::bigint[], \(picks.map(\.id))::bigint[]) AS pick (organization_id, id)
-            CROSS JOIN LATERAL (
-                SELECT ctid FROM deliveries
-                WHERE organization_id = pick.organization_id AND id BETWEEN pick.id AND pick.id AND lease_until IS NULL
-                ORDER BY id LIMIT 1
-            ) AS place
-            WHERE delivery.ctid = place.ctid
+            FROM unnest(
+                \(picks.map(\.key.organizationID))::bigint[], \(picks.map(\.id))::bigint[], \(picks.map(\.place))::tid[]
+            ) AS pick (organization_id, id, place)
+            WHERE delivery.ctid = pick.place AND delivery.lease_until IS NULL
+                AND (delivery.organization_id, delivery.id) IS NOT DISTINCT FROM (pick.organization_id, pick.id)
             RETURNING delivery.organization_id, delivery.id, delivery.subscription_id, delivery.fence, delivery.attempts,
                 delivery.failures, delivery.cause, delivery.ordering_key, delivery.event_id, delivery.event_type
         )
-        SELECT taken.*, event.occurred_at, event.data,
-            CASE WHEN subscription.ended_at IS NULL AND subscription.disabled_at IS NULL THEN subscription.revision END AS revision,
-            CASE
-                WHEN subscription.id IS NULL OR subscription.ended_at IS NOT NULL THEN \(DeliveryFailure.unsubscribed.rawValue)
-                WHEN subscription.disabled_at IS NOT NULL THEN \(DeliveryFailure.disabled.rawValue)
-            END AS called_off,
-            coalesce(
-                NOT state.breaker_is_open AND state.recent_failures = 0 AND state.failing_since IS NULL AND state.in_flight_limit IS NULL, true
-            ) AS is_sound
+        SELECT taken.*, event.occurred_at, event.data
         FROM taken
-        LEFT JOIN zapier_webhooks AS subscription
-            ON subscription.organization_id = taken.organization_id AND subscription.id = taken.subscription_id
-        LEFT JOIN endpoint_states AS state
-            ON state.organization_id = taken.organization_id AND state.subscription_id = taken.subscription_id
         LEFT JOIN LATERAL (
             SELECT occurred_at, data::text AS data FROM events
             WHERE organization_id = taken.organization_id AND id = taken.event_id

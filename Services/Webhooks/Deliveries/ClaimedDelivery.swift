@@ -4,6 +4,15 @@ import Models
 
 /// A delivery in one worker's hands until its lease ends.
 struct ClaimedDelivery: Sendable {
+    /// What was known of its subscription when it was claimed.
+    struct Target: RowDecodable, Sendable {
+        /// nil once the subscription has ended or is disabled; then ``calledOff`` says which.
+        var revision: Int64?
+        var calledOff: DeliveryFailure?
+        /// Nothing is known against the target: a success need not be told to anyone.
+        var isSound = true
+    }
+
     var organizationID: OrganizationID
     var id: DeliveryID
     var subscriptionID: SubscriptionID
@@ -22,11 +31,7 @@ struct ClaimedDelivery: Sendable {
     var occurredAt: Date?
     /// The event's `data` as JSON text.
     var data: String?
-    /// nil once the subscription has ended or is disabled; then ``calledOff`` says which.
-    var revision: Int64?
-    var calledOff: DeliveryFailure?
-    /// Nothing is known against the target: a success need not be told to anyone.
-    var isSound: Bool
+    var target = Target()
     /// nil where the subscription is called off, or does not open with the keys that this process has.
     var endpoint: Endpoint?
     /// The claim left its subscription no room for more: when this one is done, another may be waiting.
@@ -49,6 +54,11 @@ extension ClaimedDelivery: RowDecodable {
         self.eventType = try row.get("event_type")
         self.occurredAt = try row.get("occurred_at")
         self.data = try row.get("data")
+    }
+}
+
+extension ClaimedDelivery.Target {
+    init(row: Row) throws {
         self.revision = try row.get("revision")
         self.calledOff = (try row.get("called_off") as String?).map(DeliveryFailure.init)
         self.isSound = try row.get("is_sound")

@@ -13,16 +13,21 @@ final class DeliveryQueue: Sendable {
     struct Pick: RowDecodable, Sendable {
         var key: EndpointKey
         var id: Int64
+        /// Of its row, until that is written anew.
+        var place: String
         /// How many more the lane's subscription may have under way.
         var room: Int
         /// Of a lane with a limited rate: how many seconds each of its deliveries takes up.
         var interval: Double?
+        var target: ClaimedDelivery.Target
 
         init(row: Row) throws {
             self.key = EndpointKey(organizationID: try row.get("organization_id"), subscriptionID: try row.get("subscription_id"))
             self.id = try row.get("id")
+            self.place = try row.get("place")
             self.room = try row.get("room")
             self.interval = try row.get("interval")
+            self.target = try ClaimedDelivery.Target(row: row)
         }
     }
 
@@ -93,13 +98,10 @@ final class DeliveryQueue: Sendable {
 
     private func opened(_ claimed: [ClaimedDelivery], _ picks: [Pick]) async throws -> [ClaimedDelivery] {
         guard !claimed.isEmpty else { return [] }
-        let full = Self.fullLanes(picks)
-        let wanted = claimed.reduce(into: [EndpointKey: Int64]()) { wanted, delivery in
-            if let revision = delivery.revision { wanted[delivery.key] = revision }
-        }
+        let lanes = Dictionary(grouping: picks, by: \.key)
         let endpoints: [EndpointKey: Endpoint]
         do {
-            endpoints = try await self.endpoints.endpoints(wanted)
+            endpoints = try await self.endpoints.endpoints(lanes.compactMapValues { $0.first?.target.revision })
         } catch {
             // Claimed and not to be sent: others need not wait for the leases.
             for delivery in claimed { try await self.handBack(delivery, recordsAttempt: false) }
@@ -107,15 +109,12 @@ final class DeliveryQueue: Sendable {
         }
         return claimed.map { delivery in
             var delivery = delivery
+            guard let lane = lanes[delivery.key], let first = lane.first else { return delivery }
+            delivery.target = first.target
             delivery.endpoint = endpoints[delivery.key]
-            delivery.fillsLane = full.contains(delivery.key)
+            delivery.fillsLane = lane.count >= first.room
             return delivery
         }
-    }
-
-    private static func fullLanes(_ picks: [Pick]) -> Set<EndpointKey> {
-        let taken = Dictionary(grouping: picks, by: \.key)
-        return Set(taken.filter { $0.value.count >= ($0.value.first?.room ?? 0) }.keys)
     }
 
     /// Deliveries whose worker is gone wait again, at once. The cut-off attempt is recorded; it uses up nothing of the schedule.

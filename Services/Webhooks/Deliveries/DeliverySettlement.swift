@@ -12,7 +12,7 @@ struct DeliverySettlement: Sendable {
         guard self.step != .gone, let sign = EndpointHealth.Sign(self.result) else { return nil }
         // A test may be made long before there is anything to deliver.
         if self.delivery.cause == .test, sign != .success { return nil }
-        return sign == .success && self.delivery.isSound ? nil : sign
+        return sign == .success && self.delivery.target.isSound ? nil : sign
     }
 
     /// Where the next of an ordering key is looked for, or an event may have to be written, the organization's event head is locked.

@@ -14,7 +14,7 @@ struct DeliveryWorker: Sendable {
     /// Settlements in one transaction, and such transactions at once.
     private static let batch = (limit: 256, writers: 1)
     /// Between claims, so that each takes many: under load this is what is waited for a turn.
-    private static let claimInterval = Duration.milliseconds(4) ... .milliseconds(12)
+    private static let claimInterval = Duration.milliseconds(4) ... .milliseconds(24)
 
     let queue: DeliveryQueue
     let sender: WebhookSender

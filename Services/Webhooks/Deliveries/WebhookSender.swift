@@ -31,7 +31,7 @@ struct WebhookSender: Sendable {
     }
 
     private func exchange(_ delivery: ClaimedDelivery) async throws -> AttemptResult {
-        if let calledOff = delivery.calledOff { return .failed(calledOff) }
+        if let calledOff = delivery.target.calledOff { return .failed(calledOff) }
         guard let endpoint = delivery.endpoint else { return .failed(.sealed) }
         guard let target = endpoint.target else { return .failed(DeliveryFailure(.invalidRequest)) }
         let request: HTTPClientRequest

@@ -7,6 +7,8 @@ import identity
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
+# Of 16 MB: as much as a run writes.
+LOG_SEGMENTS = 128
 TABLES = "events, deliveries, settled_deliveries, event_heads"
 
 
@@ -132,8 +134,18 @@ class Stack:
         self.database = psycopg.connect(
             f"host=127.0.0.1 port={self.database_port} user=postgres dbname=switchboard options='-c search_path=webhooks,public'", autocommit=True)
         self.database.execute("CREATE EXTENSION pg_stat_statements SCHEMA public")
+        self.fill_log()
         self.data = pathlib.Path((place / "location").read_text().strip()) / "data"
         self.postgres = Family(int((self.data / "postmaster.pid").read_text().split()[0]))
+
+    def fill_log(self):
+        """A server that has run for a while writes its log into segments that it had before; a new one would first fill each with zeroes."""
+        self.database.execute(f"ALTER SYSTEM SET min_wal_size = '{LOG_SEGMENTS * 16}MB'")
+        self.database.execute("SELECT pg_reload_conf()")
+        for _ in range(LOG_SEGMENTS):
+            self.database.execute("SELECT pg_logical_emit_message(false, 'fill', 'x')")
+            self.database.execute("SELECT pg_switch_wal()")
+        self.database.execute("CHECKPOINT")
 
     def one(self, query, *values):
         return self.database.execute(query, values or None).fetchone()[0]
