@@ -11,6 +11,7 @@ struct WebhooksService {
         ("M0005_signing_keys.sql", PackageResources.M0005_signing_keys_sql),
         ("M0006_subscription_options.sql", PackageResources.M0006_subscription_options_sql),
         ("M0007_replays.sql", PackageResources.M0007_replays_sql),
+        ("M0008_event_deliveries.sql", PackageResources.M0008_event_deliveries_sql),
     ]
 
     static func main() async {

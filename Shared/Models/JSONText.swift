@@ -203,12 +203,15 @@ package enum JSONText {
         mutating func string() throws(Failure) -> String {
             self.position += 1
             let start = self.position
-            while let byte = self.peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { self.position += 1 }
-            if self.peek == UInt8(ascii: "\"") {
-                let plain = self.bytes.withUnsafeBufferPointer { String(validating: $0[start..<self.position], as: UTF8.self) }
-                guard let plain else { throw self.failure("invalid UTF-8") }
+            var bits: UInt8 = 0
+            while let byte = self.peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {
+                bits |= byte
                 self.position += 1
-                return plain
+            }
+            // ASCII, as most is, is UTF-8 already, and its own piece of the text.
+            if bits < 0x80, self.peek == UInt8(ascii: "\"") {
+                defer { self.position += 1 }
+                return self.bytes.withUnsafeBufferPointer { String(decoding: $0[start..<self.position], as: UTF8.self) }
             }
             var text = Array(self.bytes[start..<self.position])
             while let byte = self.peek {

@@ -99,7 +99,7 @@ struct EventLogStore: Sendable {
                 SELECT count(*) AS total, count(*) FILTER (WHERE state = 'pending') AS pending,
                     count(*) FILTER (WHERE state = 'delivering') AS delivering,
                     count(*) FILTER (WHERE state = 'succeeded') AS succeeded, count(*) FILTER (WHERE state = 'dead') AS dead
-                FROM delivery_log AS delivery
+                FROM event_deliveries AS delivery
                 WHERE delivery.organization_id = \(organization) AND delivery.event_id = event.id
             ) AS counts
             ORDER BY event.id DESC
@@ -114,7 +114,7 @@ struct EventLogStore: Sendable {
         case .succeeded:
             """
             (
-                SELECT true FROM settled_deliveries AS done
+                SELECT true FROM event_deliveries AS done
                 WHERE done.organization_id = \(organization) AND done.event_id = events.id AND done.state = 'succeeded' LIMIT 1
             )
             """

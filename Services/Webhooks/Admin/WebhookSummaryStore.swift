@@ -43,7 +43,8 @@ struct WebhookSummaryStore: Sendable {
         return counted
     }
 
-    /// An event's id begins with its time in milliseconds (UUIDv7), so that a day of events, and of their deliveries, is a range of ids.
+    /// An event's id begins with its time in milliseconds (UUIDv7), so that a day of events is a range of ids. Their deliveries are settled in that
+    /// day, too; an hour for clocks that differ.
     private func lastDay(of organization: OrganizationID) async throws -> WebhooksSummary.LastDay {
         let counted: WebhooksSummary.LastDay? = try await self.database.readFirst(
             """
@@ -60,6 +61,7 @@ struct WebhookSummaryStore: Sendable {
                     count(*) FILTER (WHERE state IN ('pending', 'delivering')) AS open
                 FROM delivery_log
                 WHERE organization_id = \(organization) AND event_id >= (SELECT first_id FROM day)
+                    AND (settled_at IS NULL OR settled_at >= now() - interval '25 hours')
             ) AS brought
             """
         )

@@ -15,7 +15,7 @@ struct DeliveryLog: Sendable {
     func list(_ page: PageRequest, _ filter: Filter, in organization: OrganizationID) async throws -> [Delivery] {
         var query: Query = """
             SELECT \(raw: Delivery.columns)
-            FROM delivery_log
+            FROM \(raw: filter.eventID == nil ? "delivery_log" : "event_deliveries")
             WHERE organization_id = \(organization) AND id < \(page.before ?? Int64.max)
             """
         if let id = filter.subscriptionID { query = query + " AND subscription_id = \(id)" }
@@ -46,7 +46,7 @@ struct DeliveryLog: Sendable {
     func deliveries(of event: String, _ limit: Int, in organization: OrganizationID) async throws -> [(Delivery, [Attempt])] {
         let found: [Detailed] = try await self.database.read(
             """
-            SELECT \(raw: Delivery.columns), history FROM delivery_log
+            SELECT \(raw: Delivery.columns), history FROM event_deliveries
             WHERE organization_id = \(organization) AND event_id = \(event)
             ORDER BY id DESC LIMIT \(limit)
             """

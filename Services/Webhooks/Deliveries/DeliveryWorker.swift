@@ -26,6 +26,7 @@ struct DeliveryWorker: Sendable {
     /// Most of them, and those that lock event heads: who waits for a head that is held keeps no others waiting.
     private let settlements: Batcher<DeliverySettlement, Bool>
     private let settlementsWithHead: Batcher<DeliverySettlement, Bool>
+    private let metrics = AttemptMetrics()
 
     init(
         queue: DeliveryQueue,
@@ -66,7 +67,12 @@ struct DeliveryWorker: Sendable {
 
     func deliver(_ delivery: ClaimedDelivery) async throws {
         let result = try await self.sender.attempt(delivery)
-        let step = DeliveryStep.after(result, of: delivery, schedule: self.schedule, chance: Double.random(in: -1...1))
+        let step = DeliveryStep.after(
+            result,
+            of: delivery,
+            schedule: self.schedule,
+            chance: result.failure == nil ? 0 : Double.random(in: -1...1)
+        )
         let settlement = DeliverySettlement(delivery: delivery, result: result, step: step)
         let isOurs = try await (settlement.concernsHead ? self.settlementsWithHead : self.settlements).submit(settlement)
         if delivery.fillsLane || delivery.orderingKey != nil { self.due.wakeHere() }
@@ -87,9 +93,8 @@ struct DeliveryWorker: Sendable {
     }
 
     private func record(_ delivery: ClaimedDelivery, _ result: AttemptResult, _ step: DeliveryStep, isOurs: Bool) {
-        let outcome = result.failure == nil ? "succeeded" : (step == .dead || step == .gone ? "dead" : "retry")
-        Counter(label: "webhooks_attempts", dimensions: [("outcome", outcome)]).increment()
-        Timer(label: "webhooks_attempt_duration").record(duration: result.duration)
+        let outcome: AttemptMetrics.Outcome = result.failure == nil ? .succeeded : (step == .dead || step == .gone ? .dead : .retry)
+        self.metrics.record(outcome, result.duration)
         guard result.failure != nil || !isOurs else { return }
         // A target's failure is its owner's affair and in the log of deliveries; a sealed row is the operator's.
         let level: Logger.Level = result.failure == .sealed ? .error : .info
@@ -103,9 +108,32 @@ struct DeliveryWorker: Sendable {
                 "event_id": "\(delivery.eventID)",
                 "attempt": "\(delivery.attempt)",
                 "error": "\(result.failure?.rawValue ?? "")",
-                "outcome": "\(outcome)",
+                "outcome": "\(outcome.rawValue)",
             ]
         )
+    }
+}
+
+/// Kept: looking a series up costs more than counting.
+private struct AttemptMetrics: Sendable {
+    enum Outcome: String { case succeeded, retry, dead }
+
+    private let succeeded = Self.counter(.succeeded)
+    private let retry = Self.counter(.retry)
+    private let dead = Self.counter(.dead)
+    private let duration = Timer(label: "webhooks_attempt_duration")
+
+    func record(_ outcome: Outcome, _ duration: Duration) {
+        switch outcome {
+        case .succeeded: self.succeeded.increment()
+        case .retry: self.retry.increment()
+        case .dead: self.dead.increment()
+        }
+        self.duration.record(duration: duration)
+    }
+
+    private static func counter(_ outcome: Outcome) -> Counter {
+        Counter(label: "webhooks_attempts", dimensions: [("outcome", outcome.rawValue)])
     }
 }
 

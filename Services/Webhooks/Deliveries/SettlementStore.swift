@@ -12,7 +12,7 @@ struct SettlementStore: Sendable {
 
     /// - Returns: for each whether it was written; not where the delivery is another worker's by now.
     func settle(_ settlements: [DeliverySettlement]) async throws -> [Bool] {
-        let chances = settlements.map { _ in Double.random(in: -1...1) }
+        let chances = settlements.map { $0.sign == nil ? 0 : Double.random(in: -1...1) }
         // A member who changes a subscription takes the same locks in another order.
         let written = try await self.database.transaction(retry: .onConflict(attempts: 5)) { transaction in
             try transaction.write("SELECT \(Transaction.keyPlans), set_config('lock_timeout', \(Self.patience), true)")

@@ -74,7 +74,7 @@ struct WebhookSender: Sendable {
             secrets: endpoint.signatures.contains(.v1) ? endpoint.secrets(at: now) : [],
             keys: endpoint.signatures.contains(.v1a) ? try await self.signingKeys.signingKeys(of: delivery.organizationID) : []
         )
-        headers[WebhookHeader.traceParent] = try WebhookHeader.traceParent(eventID: delivery.eventID)
+        headers[WebhookHeader.traceParent] = WebhookHeader.traceParent(eventID: delivery.eventID)
         var timeouts = Timeouts()
         let limit = min(endpoint.timeout ?? self.timeout, self.timeout)
         timeouts.total = limit

@@ -9,26 +9,30 @@ struct EventStore: Sendable {
     let firstWait: Double
 
     struct Stored: Sendable {
-        /// Ids of the events that were not there before, by organization.
-        var events: [OrganizationID: Set<String>] = [:]
+        /// Ids of the events that were not there before, by organization; nil where all of them were new.
+        fileprivate var new: [OrganizationID: Set<String>]?
         /// Deliveries made for them.
-        var deliveries = 0
+        var deliveries: Int
 
         /// How many of these.
         func count(of incoming: [IncomingEvent]) -> Int {
+            guard let new = self.new else { return incoming.count }
             let told = incoming.reduce(into: [OrganizationID: Set<String>]()) { $0[$1.organizationID, default: []].insert($1.id) }
-            return told.reduce(0) { $0 + (self.events[$1.key]?.intersection($1.value).count ?? 0) }
+            return told.reduce(0) { $0 + (new[$1.key]?.intersection($1.value).count ?? 0) }
         }
     }
 
-    private struct StoredEvent: RowDecodable {
-        var organizationID: OrganizationID
-        var id: String
+    private struct Insertion: RowDecodable {
+        var events: Int
+        /// Of the new ones, with their ids; empty where all were.
+        var organizations: [OrganizationID]
+        var ids: [String]
         var deliveries: Int
 
         init(row: Row) throws {
-            self.organizationID = try row.get("organization_id")
-            self.id = try row.get("id")
+            self.events = try row.get("events")
+            self.organizations = try row.get("organizations")
+            self.ids = try row.get("ids")
             self.deliveries = try row.get("deliveries")
         }
     }
@@ -39,17 +43,22 @@ struct EventStore: Sendable {
 
     /// Stores what is new and makes a delivery for each subscription that wants it: all or nothing.
     func insert(_ incoming: [IncomingEvent], _ transaction: Transaction) throws -> Stored {
-        let incoming = Self.once(incoming)
-        let positions = try self.positions(for: incoming, transaction)
-        let matches = try self.subscribers.matches(of: incoming, transaction)
-        let rows = try transaction.rows(self.insertion(of: incoming, at: positions, matches), as: StoredEvent.self)
+        let once = Self.once(incoming)
+        let positions = try self.positions(for: once, transaction)
+        let matches = try self.subscribers.matches(of: once, transaction)
+        let ids = try Self.deliveryIDs(matches.count, transaction)
+        let insertion = self.insertion(of: once, outOf: incoming.count, at: positions, matches, ids)
+        guard let made = try transaction.first(insertion, as: Insertion.self) else {
+            throw DatabaseAnswerMissing(statement: "event insert")
+        }
         for (wait, matches) in Dictionary(grouping: matches.filter { $0.orderingKey != nil }, by: { $0.firstWait ?? self.firstWait }) {
             try OrderedLane.promote(matches.compactMap(\.lane), after: wait, transaction)
         }
-        return rows.reduce(into: Stored()) { stored, row in
-            stored.events[row.organizationID, default: []].insert(row.id)
-            stored.deliveries = row.deliveries
+        guard made.events < incoming.count else { return Stored(deliveries: made.deliveries) }
+        let new = zip(made.organizations, made.ids).reduce(into: [OrganizationID: Set<String>]()) {
+            $0[$1.0, default: []].insert($1.1)
         }
+        return Stored(new: new, deliveries: made.deliveries)
     }
 
     /// A batch may hold an event twice, and batches that are stored together may hold the same one.
@@ -101,40 +110,76 @@ struct EventStore: Sendable {
 
     // MARK: - Rows
 
-    private func insertion(of incoming: [IncomingEvent], at positions: [Int64], _ matches: [Subscribers.Match]) -> Query {
-        """
-        WITH stored AS (
-            INSERT INTO events (organization_id, id, type, occurred_at, data, quarantine, position)
-            SELECT * FROM unnest(
-                \(incoming.map(\.organizationID))::bigint[],
-                \(incoming.map(\.id))::text[],
-                \(incoming.map(\.type))::text[],
-                \(incoming.map { Optional($0.event.timestamp) })::timestamptz[],
-                \(incoming.map(\.event.data))::json[],
-                \(incoming.map { $0.quarantine?.rawValue })::text[],
-                \(positions)::bigint[]
+    /// In their order, and side by side but for those that other transactions take meanwhile.
+    private static func deliveryIDs(_ count: Int, _ transaction: Transaction) throws -> [Int64] {
+        guard count > 0 else { return [] }
+        return try transaction.rows("SELECT nextval('deliveries_id_seq') AS id FROM generate_series(1, \(count))", as: Int64.self)
+    }
+
+    /// The first and last id among the deliveries of each event; matches are in the order of the events.
+    private static func bounds(of incoming: [IncomingEvent], _ matches: [Subscribers.Match], _ ids: [Int64]) -> [(
+        first: Int64, last: Int64
+    )?] {
+        var next = 0
+        return incoming.map { event in
+            let first = next
+            while next < matches.count, matches[next].eventID == event.id, matches[next].key.organizationID == event.organizationID {
+                next += 1
+            }
+            return next > first ? (ids[first], ids[next - 1]) : nil
+        }
+    }
+
+    /// - told: how many were told, with repeats.
+    private func insertion(
+        of incoming: [IncomingEvent],
+        outOf told: Int,
+        at positions: [Int64],
+        _ matches: [Subscribers.Match],
+        _ ids: [Int64]
+    ) -> Query {
+        let bounds = Self.bounds(of: incoming, matches, ids)
+        return """
+            WITH stored AS (
+                INSERT INTO events (organization_id, id, type, occurred_at, data, quarantine, position, first_delivery, last_delivery)
+                SELECT * FROM unnest(
+                    \(incoming.map(\.organizationID))::bigint[],
+                    \(incoming.map(\.id))::text[],
+                    \(incoming.map(\.type))::text[],
+                    \(incoming.map { Optional($0.event.timestamp) })::timestamptz[],
+                    \(incoming.map(\.event.data))::json[],
+                    \(incoming.map { $0.quarantine?.rawValue })::text[],
+                    \(positions)::bigint[],
+                    \(bounds.map { $0?.first })::bigint[],
+                    \(bounds.map { $0?.last })::bigint[]
+                )
+                ON CONFLICT (organization_id, id) DO NOTHING
+                RETURNING organization_id, id
+            ),
+            fanned_out AS (
+                INSERT INTO deliveries (organization_id, id, event_id, event_type, subscription_id, ordering_key, next_attempt_at)
+                SELECT match.organization_id, match.id, match.event_id, match.event_type, match.subscription_id, match.ordering_key,
+                    CASE WHEN match.ordering_key IS NULL THEN now() + make_interval(secs => match.wait) ELSE 'infinity' END
+                FROM unnest(
+                    \(matches.map(\.key.organizationID))::bigint[],
+                    \(ids)::bigint[],
+                    \(matches.map(\.eventID))::text[],
+                    \(matches.map(\.eventType))::text[],
+                    \(matches.map(\.key.subscriptionID))::bigint[],
+                    \(matches.map(\.orderingKey))::text[],
+                    \(matches.map { $0.firstWait ?? self.firstWait })::double precision[]
+                ) AS match (organization_id, id, event_id, event_type, subscription_id, ordering_key, wait)
+                JOIN stored ON stored.organization_id = match.organization_id AND stored.id = match.event_id
+                RETURNING id
             )
-            ON CONFLICT (organization_id, id) DO NOTHING
-            RETURNING organization_id, id
-        ),
-        fanned_out AS (
-            INSERT INTO deliveries (organization_id, event_id, event_type, subscription_id, ordering_key, next_attempt_at)
-            SELECT match.organization_id, match.event_id, match.event_type, match.subscription_id, match.ordering_key,
-                CASE WHEN match.ordering_key IS NULL THEN now() + make_interval(secs => match.wait) ELSE 'infinity' END
-            FROM unnest(
-                \(matches.map(\.key.organizationID))::bigint[],
-                \(matches.map(\.eventID))::text[],
-                \(matches.map(\.eventType))::text[],
-                \(matches.map(\.key.subscriptionID))::bigint[],
-                \(matches.map(\.orderingKey))::text[],
-                \(matches.map { $0.firstWait ?? self.firstWait })::double precision[]
-            ) WITH ORDINALITY AS match (organization_id, event_id, event_type, subscription_id, ordering_key, wait, number)
-            JOIN stored ON stored.organization_id = match.organization_id AND stored.id = match.event_id
-            ORDER BY match.number
-            RETURNING id
-        )
-        SELECT organization_id, id, (SELECT count(*) FROM fanned_out) AS deliveries FROM stored
-        """
+            SELECT events, (SELECT count(*) FROM fanned_out) AS deliveries,
+                CASE WHEN events < \(told) THEN organizations ELSE '{}' END AS organizations,
+                CASE WHEN events < \(told) THEN ids ELSE '{}' END AS ids
+            FROM (
+                SELECT count(*) AS events, coalesce(array_agg(organization_id), '{}') AS organizations, coalesce(array_agg(id), '{}') AS ids
+                FROM stored
+            ) AS new
+            """
     }
 }
 

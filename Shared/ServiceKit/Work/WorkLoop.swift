@@ -21,6 +21,9 @@ package struct WorkLoop<Item: Sendable>: Service {
     /// From one claim to the next, so that each takes what has come together meanwhile: the shortest time at least, and twice as long as the
     /// claim took, up to the longest, so that under load less is spent on claiming.
     package var claimInterval: ClosedRange<Duration> = .zero ... .zero
+    /// Kept: looking a series up costs more than counting.
+    private let done: Metrics.Counter
+    private let duration: Metrics.Timer
 
     /// - claim: takes at most `limit` items; fewer than that means that nothing more is due.
     /// - work: an error is logged and counted; what becomes of the item is the closure's own matter (its row, its lease).
@@ -43,7 +46,11 @@ package struct WorkLoop<Item: Sendable>: Service {
         self.claim = claim
         self.work = work
         self.handBack = handBack
+        self.done = Metrics.Counter(label: Self.items, dimensions: [("loop", name), ("outcome", "done")])
+        self.duration = Metrics.Timer(label: "work_duration", dimensions: [("loop", name)])
     }
+
+    private static var items: String { "work_items" }
 
     package func run() async throws {
         let state = WorkLoopState()
@@ -137,15 +144,17 @@ package struct WorkLoop<Item: Sendable>: Service {
                 self.count("handed_back")
             } else {
                 try await self.work(item)
-                state.update { $0.workFailures = 0 }
-                self.count("done")
+                self.done.increment()
             }
         } catch {
             await self.settle(item, after: error, state)
         }
-        Metrics.Timer(label: "work_duration", dimensions: [("loop", self.name)]).record(duration: ContinuousClock.now - start)
-        state.update { $0.inHand -= 1 }
-        bell.ring()
+        self.duration.record(duration: ContinuousClock.now - start)
+        let isWaitedFor = state.update { state in
+            state.inHand -= 1
+            return state.isDue || state.isStopping
+        }
+        if isWaitedFor { bell.ring() }
     }
 
     private func settle(_ item: Item, after error: any Error, _ state: WorkLoopState) async {
@@ -202,7 +211,7 @@ package struct WorkLoop<Item: Sendable>: Service {
     }
 
     private func count(_ outcome: String) {
-        Metrics.Counter(label: "work_items", dimensions: [("loop", self.name), ("outcome", outcome)]).increment()
+        Metrics.Counter(label: Self.items, dimensions: [("loop", self.name), ("outcome", outcome)]).increment()
     }
 }
 
