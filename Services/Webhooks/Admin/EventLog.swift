@@ -99,8 +99,7 @@ struct EventLogStore: Sendable {
                 SELECT count(*) AS total, count(*) FILTER (WHERE state = 'pending') AS pending,
                     count(*) FILTER (WHERE state = 'delivering') AS delivering,
                     count(*) FILTER (WHERE state = 'succeeded') AS succeeded, count(*) FILTER (WHERE state = 'dead') AS dead
-                FROM event_deliveries AS delivery
-                WHERE delivery.organization_id = \(organization) AND delivery.event_id = event.id
+                FROM event_deliveries(\(organization), event.id)
             ) AS counts
             ORDER BY event.id DESC
             """
@@ -113,9 +112,17 @@ struct EventLogStore: Sendable {
         switch state {
         case .succeeded:
             """
-            (
-                SELECT true FROM event_deliveries AS done
-                WHERE done.organization_id = \(organization) AND done.event_id = events.id AND done.state = 'succeeded' LIMIT 1
+            coalesce(
+                (
+                    SELECT true FROM settled_deliveries AS done
+                    WHERE done.organization_id = \(organization) AND done.id BETWEEN events.first_delivery AND events.last_delivery
+                        AND done.event_id = events.id AND done.cause = 'event' AND done.state = 'succeeded' LIMIT 1
+                ),
+                (
+                    SELECT true FROM settled_deliveries AS done
+                    WHERE done.organization_id = \(organization) AND done.event_id = events.id AND done.cause <> 'event'
+                        AND done.state = 'succeeded' LIMIT 1
+                )
             )
             """
         case .dead: "id IN (SELECT event_id FROM settled_deliveries WHERE organization_id = \(organization) AND state = 'dead')"

@@ -13,13 +13,13 @@ struct DeliveryLog: Sendable {
 
     /// Newest first, one more than the page asks for.
     func list(_ page: PageRequest, _ filter: Filter, in organization: OrganizationID) async throws -> [Delivery] {
+        let source: Query = filter.eventID.map { "event_deliveries(\(organization), \($0))" } ?? "delivery_log"
         var query: Query = """
             SELECT \(raw: Delivery.columns)
-            FROM \(raw: filter.eventID == nil ? "delivery_log" : "event_deliveries")
+            FROM \(source)
             WHERE organization_id = \(organization) AND id < \(page.before ?? Int64.max)
             """
         if let id = filter.subscriptionID { query = query + " AND subscription_id = \(id)" }
-        if let id = filter.eventID { query = query + " AND event_id = \(id)" }
         if let state = filter.state { query = query + " AND state = \(state)" }
         return try await self.database.read(query + " ORDER BY id DESC LIMIT \(page.limit + 1)")
     }
@@ -46,8 +46,7 @@ struct DeliveryLog: Sendable {
     func deliveries(of event: String, _ limit: Int, in organization: OrganizationID) async throws -> [(Delivery, [Attempt])] {
         let found: [Detailed] = try await self.database.read(
             """
-            SELECT \(raw: Delivery.columns), history FROM event_deliveries
-            WHERE organization_id = \(organization) AND event_id = \(event)
+            SELECT \(raw: Delivery.columns), history FROM event_deliveries(\(organization), \(event))
             ORDER BY id DESC LIMIT \(limit)
             """
         )
